@@ -1,0 +1,3 @@
+module github.com/doze-vm/doze
+
+go 1.26

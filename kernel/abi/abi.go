@@ -1,0 +1,242 @@
+// Package abi is the contract between the three parties of a Doze machine: the
+// nucleus (ring 0, kernel/boot), the kernel (ring 3, compiled into package
+// runtime of the derived GOROOT) and the VMM (hostvmm, or QEMU with the helpers
+// of cmd/doze).
+//
+// It holds numbers and nothing else: addresses, offsets, request numbers, ports,
+// MSRs. It imports nothing, so that all three may use it, and it must never hold
+// code that runs. The assembly includes kernel/boot/abi.inc, which is generated
+// from these constants; a test compares the two. docs/nucleus.md explains every
+// value here.
+package abi
+
+// Version is the version of this contract. The image carries it in its note and
+// in its machine page; a VMM refuses an image of another version.
+const Version = 1
+
+// PageSize and HugePageSize are the two page sizes in use, in bytes
+// (Intel SDM 3A, 4.5). 1 GiB pages are not used: not every KVM offers them.
+const (
+	PageSize     = 0x1000
+	HugePageSize = 0x200000
+)
+
+// Guest-physical layout below the program. Everything here is identity-mapped:
+// the virtual address equals the guest-physical one. docs/nucleus.md has the
+// picture.
+const (
+	BlobBase     = 0x100000 // boot text, ring 0, read and execute
+	NucleusText  = 0x101000 // trap entries and the gate's server, ring 0, read and execute
+	IDTBase      = 0x102000 // 256 gates, ring 0, read only
+	GatePage     = 0x103000 // the gate, ring 3, read and execute
+	BlobEnd      = 0x104000 // end of the bytes that the blob holds
+	MachinePage  = 0x104000 // facts about the machine, ring 3, read and write
+	TablesBase   = 0x105000 // page tables made by the image builder; the first is the PML4
+	TablesLimit  = 0x120000 // they end below this
+	NucleusVCPU0 = 0x120000 // one ring-0 page per vCPU: GDT, TSS, I/O bitmap, stack
+	VCPUPage0    = 0x160000 // one ring-3 page per vCPU, shared with nucleus and VMM
+	LowEnd       = 0x1a0000 // RAM from here to the image is free
+	MaxVCPUs     = 64
+	ImageBase    = 0x400000 // lowest address of the Go program
+)
+
+// Entries of the blob, as offsets from BlobBase. EntryPVH is what the Xen note
+// names (32-bit protected mode, PVH). Entry64 expects 64-bit mode with CR3 =
+// TablesBase, the control registers of docs/nucleus.md 2 and RBX = physical
+// address of the hvm_start_info.
+const (
+	EntryPVH = 0x00
+	Entry64  = 0x10
+)
+
+// Gate is the address of the one HLT instruction that is a request to ring 0.
+const Gate = GatePage
+
+// Selectors, those of Linux (docs/nucleus.md 3).
+const (
+	SelKernelCode = 0x10
+	SelKernelData = 0x18
+	SelUserData   = 0x2b
+	SelUserCode   = 0x33
+	SelTSS        = 0x40
+)
+
+// Offsets in a vCPU's ring-0 page.
+const (
+	NucleusGDT   = 0x000
+	NucleusTSS   = 0x080
+	NucleusBits  = 0x0e8 // I/O permission bitmap, one bit a port up to IOBitmapPorts
+	NucleusEOI   = 0x3f0 // u32: 1 = x2APIC by MSR, 0 = xAPIC by MMIO
+	NucleusStack = 0x1000
+
+	IOBitmapPorts = 0x1000
+)
+
+// Gate requests: number in EAX, arguments in RDI, RSI, RDX, R8, R9, result in
+// RAX; every other register is kept.
+const (
+	ReqHalt    = 0 // wait until an interrupt is pending
+	ReqWrmsr   = 1 // RDI = MSR, RSI = value; RAX = 0, or -1 if the MSR is not on the list
+	ReqRdmsr   = 2 // RDI = MSR; RAX = value, or -1
+	ReqMap     = 3 // RDI = address, RSI = first entry, RDX = count, R8 = level 1..4, R9 = step
+	ReqLAPIC   = 4 // RDI = register offset, RSI = value: xAPIC write
+	ReqHideLow = 5 // unmap 4 KiB..1 MiB: the firmware's tables have been read
+	ReqLAPICRd = 6 // RDI = register offset; RAX = value
+)
+
+// Page-table entry bits (Intel SDM 3A, 4.5.4).
+const (
+	PtePresent  = 1 << 0
+	PteWrite    = 1 << 1
+	PteUser     = 1 << 2
+	PtePWT      = 1 << 3
+	PtePCD      = 1 << 4
+	PteAccessed = 1 << 5
+	PteDirty    = 1 << 6
+	PteHuge     = 1 << 7
+	PteNX       = 1 << 63
+	PteAddrMask = 0x000ffffffffff000
+)
+
+// The PML4 refers to itself twice: once for ring 0 to edit tables, once for ring
+// 3 to read them.
+const (
+	SlotTablesRO = 509 // user, read only
+	SlotTablesRW = 510 // supervisor, read and write
+	TablesRO     = 0xffff_0000_0000_0000 | SlotTablesRO<<39
+	TablesRW     = 0xffff_0000_0000_0000 | SlotTablesRW<<39
+)
+
+// MapLow and MapHigh bound what ReqMap may touch: from the second slot of the
+// PML4 to the end of the lower half. The image, the nucleus and the devices are
+// in the first slot and thus out of its reach.
+const (
+	MapLow  = 0x0000_0080_0000_0000
+	MapHigh = 0x0000_8000_0000_0000
+)
+
+// Offsets in a vCPU's ring-3 page.
+const (
+	VCPUSelf    = 0x000 // u64: address of this page (GS base of the vCPU)
+	VCPUPending = 0x008 // u64: interrupts taken and not yet handled, bit = vector - VectorBase
+	VCPUVIF     = 0x010 // u32: virtual interrupt flag, 1 = upcalls allowed
+	VCPUIndex   = 0x014 // u32: number of this vCPU
+	VCPUEntry   = 0x018 // u64: address of the upcall entry
+	VCPUStackLo = 0x020 // u64: upcall stack, lowest address
+	VCPUStackHi = 0x028 // u64: upcall stack, end
+
+	// What the nucleus saves for an upcall.
+	UpVector = 0x030
+	UpError  = 0x038
+	UpRIP    = 0x040
+	UpCS     = 0x048
+	UpRFLAGS = 0x050
+	UpRSP    = 0x058
+	UpSS     = 0x060
+	UpCR2    = 0x068
+	UpRAX    = 0x070
+	UpRCX    = 0x078
+	UpRDX    = 0x080
+	UpVIF    = 0x088 // u64: the flag before the upcall
+
+	VCPUKernel  = 0x100 // 256 bytes that belong to the ring-3 kernel
+	VCPUClock   = 0x200 // struct pvclock_vcpu_time_info, 32 bytes
+	VCPUSteal   = 0x240 // struct kvm_steal_time, 64 bytes, 64-aligned
+	VCPUWall    = 0x280 // struct pvclock_wall_clock, 12 bytes (vCPU 0 only)
+	ParkPending = 0x300 // u64: events; anyone ORs, the guest exchanges with 0
+	ParkDue     = 0x308 // u64: deadline in kvmclock ns, NoDeadline = none; the guest writes
+	ParkWant    = 0x310 // u32: 1 = interrupt me while I run; the guest writes
+)
+
+// NoDeadline in ParkDue means: sleep until an event.
+const NoDeadline = 1<<64 - 1
+
+// Offsets in the machine page.
+const (
+	MachineMagic   = 0x00 // u64: Magic
+	MachineVersion = 0x08 // u32: Version
+	MachineEntry   = 0x10 // u64: ring-3 entry of the program
+	MachineImgEnd  = 0x18 // u64: end of the program with its BSS, page-aligned
+	MachineTabEnd  = 0x20 // u64: end of the built page tables
+	MachineStart   = 0x28 // u64: hvm_start_info, written by the nucleus
+	MachineWallSeq = 0x40 // u32: odd while the VMM writes; 0 = the VMM does not keep it
+	MachineWall    = 0x48 // i64: wall clock minus kvmclock, ns
+)
+
+// Magic marks a machine page ("DozeMach", little-endian).
+const Magic = 0x6863614d657a6f44
+
+// Interrupt vectors. Those from VectorBase to VectorBase+63 set a bit in
+// VCPUPending; VectorSpurious is ignored.
+const (
+	VectorBase     = 0x20
+	VectorTimer    = 0x20
+	VectorKick     = 0x21
+	VectorDevice   = 0x30 // + line
+	VectorSpurious = 0xff
+)
+
+// Bits of ParkPending.
+const (
+	EventKick   = 1 << 0
+	EventSignal = 1 << 1 // the VMM has a signal for the program
+	EventDevice = 1 << 8 // << device index
+)
+
+// Ports that ring 3 may use. PortControl carries lines of text to whoever runs
+// the machine (docs/nucleus.md 8); PortExit ends it (QEMU's isa-debug-exit sits
+// there). PortPark and PortKick exist under hostvmm only.
+const (
+	PortControl = 0xe9
+	PortExit    = 0xf4
+	PortPark    = 0xd00
+	PortKick    = 0xd04
+	PortCOM1    = 0x3f8
+	PortCOM2    = 0x2f8
+)
+
+// CPUID leaves by which hostvmm makes itself known: 0x40000100 answers with its
+// highest leaf in EAX and "DozeDozeDoze" in EBX, ECX, EDX; 0x40000101 with
+// features in EAX and Version in EBX.
+const (
+	CPUIDDoze         = 0x40000100
+	CPUIDDozeFeatures = 0x40000101
+	CPUIDSignature    = 0x657a6f44 // "Doze"
+	FeatPark          = 1 << 0     // PortPark and PortKick
+	FeatWall          = 1 << 1     // the machine page's wall clock is kept
+	FeatZeroRAM       = 1 << 2     // RAM beyond the image is zero at boot
+)
+
+// MMIO windows of virtio-mmio devices: the place QEMU's microvm has them too.
+// Under hostvmm device i has its 4 KiB window at VirtioBase + i*PageSize.
+const (
+	VirtioBase = 0xfeb00000
+	LAPICBase  = 0xfee00000
+	IOAPICBase = 0xfec00000
+)
+
+// The image's own ELF note: owner "Doze", type NoteType, descriptor: u32
+// Version, u32 0, u64 MachinePage.
+const (
+	NoteOwner = "Doze"
+	NoteType  = 1
+)
+
+// MSRs the kernel uses through the gate (Intel SDM 4; Linux
+// Documentation/virt/kvm/x86/msr.rst). The nucleus serves no others.
+const (
+	MSRAPICBase    = 0x1b
+	MSRTSCDeadline = 0x6e0
+	MSRX2APICID    = 0x802
+	MSRX2APICEOI   = 0x80b
+	MSRX2APICSVR   = 0x80f
+	MSRX2APICICR   = 0x830
+	MSRX2APICLVTT  = 0x832
+	MSRX2APICInit  = 0x838
+	MSRX2APICCur   = 0x839
+	MSRX2APICDiv   = 0x83e
+	MSRKVMWall     = 0x4b564d00
+	MSRKVMClock    = 0x4b564d01
+	MSRKVMSteal    = 0x4b564d03
+	MSRKVMPoll     = 0x4b564d05
+)
