@@ -1,0 +1,191 @@
+package mem
+
+// Frames allocates physical frames below a given address. Its tables hold a bit
+// per frame (1 = in use) and a count per block of 2 MiB, all zero to begin with,
+// so that starting costs the same for any amount of RAM: pages of the tables
+// are first touched when frames they describe are.
+//
+// Low addresses go first, since those have been used before and cost the host
+// nothing new. Single frames come from blocks that are in use in part, so whole
+// blocks last for those who need them.
+//
+// The zero value has no frame. Frame 0 is never handed out.
+type Frames struct {
+	counts uintptr // u16 per block: frames in use, or whole
+	bitmap uintptr // blockWords words per block
+	blocks uintptr // number of blocks, the last one perhaps partly above limit
+	limit  uintptr // number of the first frame beyond RAM
+
+	total, free uintptr // frames
+	freeBlocks  uintptr // blocks with no frame in use
+	partBlocks  uintptr // blocks with some frames in use, not all
+
+	// No block below these is free, or in use in part.
+	freeHint, partHint uintptr
+	// Where AllocRun looks next.
+	runHint uintptr
+}
+
+// whole in a block's count says: all in use, and its bits were left zero. This
+// is what makes taking and returning a block, and reserving a large hole, cheap.
+const whole = 0xffff
+
+// runTries bounds how many blocks in use in part AllocRun looks at while there
+// are free ones.
+const runTries = 32
+
+// MetadataSize is the size of the tables for RAM up to top, in whole pages.
+func MetadataSize(top uintptr) uintptr {
+	n := blocksBelow(top)
+	return (countsSize(n) + n*blockWords*8 + PageSize - 1) &^ (PageSize - 1)
+}
+
+func blocksBelow(top uintptr) uintptr { return top/BlockSize + (top%BlockSize+BlockSize-1)/BlockSize }
+func countsSize(blocks uintptr) uintptr {
+	return (blocks*2 + 7) &^ 7
+}
+
+// Init begins with every frame in [PageSize, top) free. meta is the address of
+// MetadataSize(top) zero bytes, 8-aligned, which may lie in the RAM described:
+// the caller reserves it.
+func (f *Frames) Init(meta, top uintptr) {
+	n := blocksBelow(top)
+	*f = Frames{counts: meta, bitmap: meta + countsSize(n), blocks: n, limit: top / PageSize}
+	f.free = n * BlockPages
+	f.freeBlocks = n
+	f.reserve(f.limit, n*BlockPages)
+	f.total = f.free
+	if n > 0 {
+		f.Hole(0, PageSize)
+	}
+}
+
+// TotalPages is the number of frames that are RAM: those below top less the
+// holes and frame 0.
+func (f *Frames) TotalPages() uintptr { return f.total }
+
+// FreePages is the number of free frames.
+func (f *Frames) FreePages() uintptr { return f.free }
+
+// FreeBlocks is the number of blocks that are free as a whole.
+func (f *Frames) FreeBlocks() uintptr { return f.freeBlocks }
+
+// Reserve takes all frames that [lo, hi) touches out of use, whether free or
+// not. Free gives them back.
+func (f *Frames) Reserve(lo, hi uintptr) {
+	if lo < hi {
+		f.reserve(lo/PageSize, (hi-1)/PageSize+1)
+	}
+}
+
+// Hole is Reserve for addresses that are no RAM: they don't count in
+// TotalPages. Declare holes before anything else is reserved in them.
+func (f *Frames) Hole(lo, hi uintptr) {
+	before := f.free
+	f.Reserve(lo, hi)
+	f.total -= before - f.free
+}
+
+// Alloc returns the address of one frame, 0 if there is none.
+func (f *Frames) Alloc() uintptr {
+	b := f.partly(f.partHint)
+	if b < f.blocks {
+		f.partHint = b
+	} else if b = f.nextFree(); b == f.blocks {
+		return 0
+	}
+	for w := uintptr(0); w < blockWords; w++ {
+		if v := f.word(b, w); v != ^uint64(0) {
+			return f.take(b, w*wordBits+lowest(^v), 1)
+		}
+	}
+	return 0
+}
+
+// AllocBlock returns the address of a free block of 2 MiB, 0 if there is none.
+func (f *Frames) AllocBlock() uintptr {
+	b := f.nextFree()
+	if b == f.blocks {
+		return 0
+	}
+	f.setCount(b, whole)
+	return b * BlockSize
+}
+
+// AllocRun returns the address of that many frames in a row, aligned to their
+// size, 0 if there are none. pages is a power of two up to BlockPages.
+func (f *Frames) AllocRun(pages uintptr) uintptr {
+	switch {
+	case pages == 0 || pages > BlockPages || pages&(pages-1) != 0:
+		return 0
+	case pages == 1:
+		return f.Alloc()
+	case pages == BlockPages:
+		return f.AllocBlock()
+	}
+	tries := f.partBlocks
+	if f.freeBlocks > 0 && tries > runTries {
+		tries = runTries
+	}
+	if pa := f.runInParts(pages, tries); pa != 0 {
+		return pa
+	}
+	if b := f.nextFree(); b < f.blocks {
+		return f.take(b, 0, pages)
+	}
+	return 0
+}
+
+// runInParts looks for a run in so many of the blocks that are in use in part,
+// going round from where it stopped last.
+func (f *Frames) runInParts(pages, tries uintptr) uintptr {
+	b := f.runHint
+	for ; tries > 0; tries-- {
+		if b = f.partly(b); b >= f.blocks {
+			if b = f.partly(f.partHint); b >= f.blocks {
+				return 0
+			}
+		}
+		f.runHint = b
+		if i := f.findRun(b, pages); i < BlockPages {
+			return f.take(b, i, pages)
+		}
+		b++
+	}
+	return 0
+}
+
+// findRun is the place of an aligned run of free frames in a block, BlockPages
+// for none.
+func (f *Frames) findRun(b, pages uintptr) uintptr {
+	if BlockPages-f.count(b) < pages {
+		return BlockPages
+	}
+	if pages > wordBits {
+		return f.findWords(b, pages/wordBits)
+	}
+	for w := uintptr(0); w < blockWords; w++ {
+		v := ^f.word(b, w)
+		for k := uintptr(1); k < pages; k <<= 1 {
+			v &= v >> k // bit i: frames i..i+2k-1 are free
+		}
+		if v &= ^uint64(0) / span(0, pages); v != 0 { // every pages-th bit
+			return w*wordBits + lowest(v)
+		}
+	}
+	return BlockPages
+}
+
+// findWords is findRun for runs of n whole words.
+func (f *Frames) findWords(b, n uintptr) uintptr {
+	for w := uintptr(0); w < blockWords; w += n {
+		used := uint64(0)
+		for i := w; i < w+n; i++ {
+			used |= f.word(b, i)
+		}
+		if used == 0 {
+			return w * wordBits
+		}
+	}
+	return BlockPages
+}
