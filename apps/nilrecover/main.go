@@ -15,7 +15,7 @@ const rounds = 3
 
 // node is large enough for its last field to lie near the end of page zero.
 type node struct {
-	pad  [4000]byte
+	_    [4000]byte
 	next *node
 }
 
