@@ -1,0 +1,57 @@
+# Doze: Go programs as virtual machines. `make` prints what there is to make.
+
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-idle boot lint setup setup-run clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the command, bin/doze
+	$(GO) build -o bin/doze ./cmd/doze
+
+run: setup-run build ## boot apps/hello as a virtual machine
+	bin/doze run ./apps/hello
+
+test: build ## the tiers unit, kvm and qemu; says which ran
+	@ci/tiers unit kvm qemu
+
+test-unit: ## the unit tier alone
+	@ci/tiers unit
+
+test-kvm: build ## the kvm tier alone: images under hostvmm on /dev/kvm
+	@ci/tiers kvm
+
+test-qemu: build ## the qemu tier alone: the same images under QEMU, emulated
+	@ci/tiers qemu
+
+test-nested: build ## the kvm tier on upstream KVM inside an emulated machine
+	@ci/tiers nested
+
+bench: bench-boot bench-idle ## everything that is measured (docs/benchmarks.md)
+
+bench-boot: build ## time from starting QEMU to the program's first line, beside Linux
+	$(GO) run ./ci/bench boot
+
+bench-idle: build ## host CPU of an idle machine, beside Linux
+	$(GO) run ./ci/bench idle
+
+boot: ## rebuild the boot blob from its assembly
+	$(GO) run ./kernel/boot/mk
+
+lint: ## gofmt, go vet, staticcheck and the rules of the house
+	@test -z "$$(git ls-files '*.go' | xargs gofmt -l | tee /dev/stderr)" || { echo 'lint: run gofmt -w on these files' >&2; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) test ./ci/rules
+
+setup: ## install what tests and benchmarks need (Debian packages)
+	@ci/setup test
+
+setup-run:
+	@ci/setup run
+
+clean: ## remove what make built
+	rm -rf bin
