@@ -1,0 +1,144 @@
+package rules
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/doze-vm/doze"
+
+// A direction says what one part of the repository may import of the others.
+// The first entry whose folder holds the file counts. Tests may import
+// anything.
+type direction struct {
+	folder string
+	may    []string // folders of this repository; "" is the root's package
+	std    []string // if not nil, the only packages of the standard library allowed
+}
+
+// lowStd is what code may import that runs beneath package runtime: nothing
+// that could allocate, lock or start anything.
+var lowStd = []string{"unsafe", "math/bits"}
+
+var directions = []direction{
+	{folder: "kernel/abi", std: []string{}},
+	{folder: "kernel/boot/mk", may: []string{"kernel/boot/blob"}},
+	{folder: "kernel/boot"}, // the blob's bytes and its assembling: no code of the guest
+	{folder: "kernel", may: []string{"kernel", "drivers"}, std: lowStd},
+	{folder: "drivers", may: []string{"kernel", "drivers"}, std: lowStd},
+	{folder: "pv"},
+	{folder: "apps", may: []string{"pv"}},
+	{folder: "runtime_pv/port", may: []string{"kernel/abi"}},
+	{folder: "runtime_pv", may: []string{"runtime_pv", "kernel/abi", "kernel/boot"}},
+	{folder: "hostvmm", may: []string{"hostvmm", "kernel/abi", "drivers/virtio"}},
+	{folder: "cmd", may: []string{"", "cmd", "hostvmm", "runtime_pv", "kernel/abi"}},
+	{folder: "ci", may: []string{"ci", "hostvmm", "runtime_pv", "kernel/abi"}},
+	{folder: "tests", may: []string{"tests", "hostvmm", "runtime_pv", "kernel/abi"}},
+	{folder: "", std: []string{"embed"}},
+}
+
+// parsed returns the tracked Go files of the module itself: not the files of
+// the derived standard library, whose imports are that library's affair.
+func parsed(t *testing.T, mode parser.Mode) (*token.FileSet, map[string]*ast.File) {
+	t.Helper()
+	fset := token.NewFileSet()
+	files := map[string]*ast.File{}
+	for _, name := range tracked(t, ".go") {
+		if strings.Contains(name, "/_std/") || strings.Contains(name, "/testdata/") {
+			continue
+		}
+		f, err := parser.ParseFile(fset, name, read(t, name), mode)
+		require.NoError(t, err)
+		files[name] = f
+	}
+	return fset, files
+}
+
+func TestImportsPointDown(t *testing.T) {
+	_, files := parsed(t, parser.ImportsOnly)
+	for name, f := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		d := directionOf(t, name)
+		for _, spec := range f.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			require.NoError(t, err)
+			assert.True(t, d.allows(imported), "%s imports %s, which %q may not", name, imported, d.folder)
+		}
+	}
+}
+
+func directionOf(t *testing.T, name string) direction {
+	for _, d := range directions {
+		if d.folder == "" && !strings.Contains(name, "/") || d.folder != "" && under(name, d.folder) {
+			return d
+		}
+	}
+	require.Fail(t, "no import direction", "%s: add its folder to the table", name)
+	return direction{}
+}
+
+func (d direction) allows(imported string) bool {
+	folder, ours := strings.CutPrefix(imported, module)
+	if ours {
+		folder = strings.TrimPrefix(folder, "/")
+		for _, m := range d.may {
+			if folder == m || m != "" && under(folder, m) {
+				return true
+			}
+		}
+		return false
+	}
+	if d.std == nil {
+		return true
+	}
+	for _, s := range d.std {
+		if imported == s {
+			return true
+		}
+	}
+	return false
+}
+
+// Where package unsafe may be used: beneath Go, and where the host talks to
+// /dev/kvm or shares memory with a guest.
+var mayBeUnsafe = []string{"kernel", "drivers", "runtime_pv/goroot", "hostvmm"}
+
+func TestUnsafeStaysWhereItBelongs(t *testing.T) {
+	_, files := parsed(t, parser.ParseComments)
+	for name, f := range files {
+		for _, spec := range f.Imports {
+			if spec.Path.Value == `"unsafe"` {
+				assert.True(t, under(name, mayBeUnsafe...), "%s imports unsafe", name)
+			}
+		}
+		for _, group := range f.Comments {
+			for _, c := range group.List {
+				assert.False(t, strings.HasPrefix(c.Text, "//go:linkname"), "%s reaches into another package", name)
+			}
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	_, files := parsed(t, parser.ParseComments|parser.PackageClauseOnly)
+	says := map[string]bool{}
+	for name, f := range files {
+		if !strings.HasSuffix(name, "_test.go") {
+			dir := path.Dir(name)
+			says[dir] = says[dir] || f.Doc != nil
+		}
+	}
+	for dir, ok := range says {
+		assert.True(t, ok, "%s has no package comment", dir)
+	}
+}
