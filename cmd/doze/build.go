@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	doze "github.com/doze-vm/doze"
+	"github.com/doze-vm/doze/runtime_pv/gobuild"
+	"github.com/doze-vm/doze/runtime_pv/port"
+	"github.com/spf13/cobra"
+)
+
+func newBuild() *cobra.Command {
+	return &cobra.Command{
+		Use:   "build [-o IMAGE] [go build flags] PACKAGE",
+		Short: "Build an image from a main package",
+		Long: `Builds an image from a main package: a path, an import path, or module
+path@version. The flags are those of go build. The image is called like the
+package, with .doze added, unless -o names it.`,
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			req, help, err := parseBuild(args)
+			if help {
+				return cmd.Help()
+			}
+			if err != nil {
+				return err
+			}
+			req.Log = os.Stderr
+			b, err := newBuilder()
+			if err != nil {
+				return err
+			}
+			_, err = b.Build(cmd.Context(), req)
+			return err
+		},
+	}
+}
+
+func newBuilder() (*gobuild.Builder, error) {
+	p, err := port.New(doze.Sources)
+	if err != nil {
+		return nil, err
+	}
+	return &gobuild.Builder{Port: p}, nil
+}
+
+// valueFlags are the flags of go build that take a value as the next argument.
+var valueFlags = map[string]bool{
+	"p": true, "covermode": true, "coverpkg": true, "asmflags": true, "buildmode": true, "buildvcs": false,
+	"compiler": true, "gccgoflags": true, "gcflags": true, "installsuffix": true, "ldflags": true, "mod": true,
+	"modfile": true, "overlay": true, "pgo": true, "pkgdir": true, "tags": true, "toolexec": true, "C": true,
+}
+
+// parseBuild splits the arguments of build: cobra can't, as the flags are those
+// of another command.
+func parseBuild(args []string) (req gobuild.Request, help bool, err error) {
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		name, value, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		switch {
+		case arg == "--":
+			args, arg = nil, strings.Join(args, " ")
+			fallthrough
+		case !strings.HasPrefix(arg, "-"):
+			if req.Package != "" {
+				return req, false, fmt.Errorf("build: one package at a time: %s and %s were given", req.Package, arg)
+			}
+			req.Package = arg
+		case name == "h", name == "help":
+			return req, true, nil
+		case name == "o", valueFlags[name]:
+			if !hasValue {
+				if len(args) == 0 {
+					return req, false, fmt.Errorf("build: flag %s needs a value", arg)
+				}
+				value, args = args[0], args[1:]
+			}
+			if name == "o" {
+				req.Output = value
+			} else {
+				req.Flags = append(req.Flags, "-"+name+"="+value)
+			}
+		default:
+			req.Flags = append(req.Flags, arg)
+		}
+	}
+	if req.Package == "" {
+		return req, false, errors.New("build: no package given: doze build [-o IMAGE] PACKAGE")
+	}
+	return req, false, nil
+}

@@ -1,0 +1,60 @@
+// Command doze turns Go programs into virtual machines that really sleep, and
+// runs them. Each subcommand is a short file that calls a library.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// exitOwn is the exit status of doze's own errors; a guest's status is passed
+// on as it is (as env, nice and docker do).
+const exitOwn = 125
+
+// exitStatus is an error that carries the guest's exit status.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var status exitStatus
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &status):
+		return int(status)
+	}
+	fmt.Fprintln(os.Stderr, "doze: "+strings.TrimSpace(err.Error()))
+	return exitOwn
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "doze",
+		Short: "Turn a Go program into a virtual machine that really sleeps",
+		Long: `Doze turns any pure-Go program into a bootable image and runs it as a virtual
+machine that costs nothing while it sleeps.
+
+Exit status: that of the program in the machine; 125 for errors of doze itself,
+wrong usage included.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(newGoroot(), newBuild())
+	return root
+}
