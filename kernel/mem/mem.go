@@ -29,7 +29,6 @@ func load16(addr uintptr) uint16     { return *(*uint16)(at(addr)) }
 func load32(addr uintptr) uint32     { return *(*uint32)(at(addr)) }
 func load64(addr uintptr) uint64     { return *(*uint64)(at(addr)) }
 func store16(addr uintptr, v uint16) { *(*uint16)(at(addr)) = v }
-func store32(addr uintptr, v uint32) { *(*uint32)(at(addr)) = v }
 func store64(addr uintptr, v uint64) { *(*uint64)(at(addr)) = v }
 
 // ones counts the set bits of x, by adding neighbours of 1, 2, 4 … bits.

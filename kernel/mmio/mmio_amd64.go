@@ -7,6 +7,10 @@
 // for version protocols and virtqueues. Every routine is NOSPLIT, takes no frame
 // and keeps to ABI0, so it may be called on any stack, from a trap included.
 //
+// Called from Go, a routine goes through the compiler's ABI0 wrapper, which loads
+// g (R14) from thread-local storage afterwards. So FS base must be valid and that
+// g must be the one whose stack the caller is on.
+//
 // The package must never allocate, fault on purpose, remember anything, or know
 // what it is used for. It does not check addresses: a wrong one faults like any
 // wild pointer. The port routines (In, Out) fault in a Linux process.
