@@ -1,0 +1,12 @@
+// Package tests boots images and looks at what comes out: the kvm, qemu and
+// nested tiers. Everything goes through the doze command, as it would for a
+// user, and one set of tests serves every VMM.
+//
+//	DOZE_TIER    kvm or qemu: only these machines (default: both)
+//	DOZE_BIN     the doze command to test (default: built from this tree)
+//	DOZE_IMAGES  folder of ready images NAME.doze, for a machine that has no Go
+//	DOZE_LONG    1: more readings, longer runs
+//
+// A test waits for events with generous limits and never asserts how fast
+// something was. Figures that depend on the host are logged.
+package tests

@@ -1,0 +1,135 @@
+package tests
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// machine is a way to boot an image.
+type machine struct {
+	name, tier string
+	flags      []string // of doze run
+	needs      func() string
+}
+
+var all = []machine{
+	{"kvm", "kvm", []string{"--vmm", "kvm"}, needsKVM},
+	{"microvm", "qemu", []string{"--vmm", "qemu", "--machine", "microvm", "--accel", "tcg"}, needsQEMU},
+	{"q35", "qemu", []string{"--vmm", "qemu", "--machine", "q35", "--accel", "tcg"}, needsQEMU},
+}
+
+func needsKVM() string {
+	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
+		return "no KVM: " + err.Error()
+	}
+	f.Close()
+	return ""
+}
+
+func needsQEMU() string {
+	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
+		return "no QEMU: " + err.Error()
+	}
+	return ""
+}
+
+// onEach runs a test on every machine of the tier.
+func onEach(t *testing.T, test func(t *testing.T, m machine)) {
+	for _, m := range all {
+		if tier := os.Getenv("DOZE_TIER"); tier != "" && tier != m.tier {
+			continue
+		}
+		t.Run(m.name, func(t *testing.T) {
+			if why := m.needs(); why != "" {
+				t.Skip(why)
+			}
+			t.Parallel()
+			test(t, m)
+		})
+	}
+}
+
+// result is what a machine left behind.
+type result struct {
+	stdout, stderr string
+	status         int
+}
+
+// limit is how long a machine may take: far more than any needs, even on a busy
+// host that emulates.
+const limit = 3 * time.Minute
+
+// run boots an image and waits for its end. Flags of doze run come first in
+// args, then the image, then the program's arguments.
+func (m machine) run(t *testing.T, args ...string) result {
+	t.Helper()
+	var out bytes.Buffer
+	return m.stream(t, &out, args...).with(&out)
+}
+
+func (r result) with(out *bytes.Buffer) result {
+	r.stdout = out.String()
+	return r
+}
+
+// stream is run with stdout going somewhere as it comes.
+func (m machine) stream(t *testing.T, stdout io.Writer, args ...string) (r result) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, doze, slices.Concat([]string{"run"}, m.flags, args)...)
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = stdout, &stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it stops its QEMU
+	cmd.WaitDelay = 10 * time.Second
+	err := cmd.Run()
+	require.NoError(t, ctx.Err(), "%v did not end\nstderr: %s", cmd, &stderr)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	t.Logf("host CPU of the whole run: %v", (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Round(time.Millisecond))
+	return result{stderr: stderr.String(), status: cmd.ProcessState.ExitCode()}
+}
+
+// ok requires that a program ended well and said nothing on stderr.
+func (r result) ok(t *testing.T) {
+	t.Helper()
+	require.Equal(t, 0, r.status, "stdout: %s\nstderr: %s", r.stdout, r.stderr)
+	require.Empty(t, r.stderr)
+}
+
+var varying = regexp.MustCompile(`(?m)^(machine|time): .+\n`)
+
+// constant is stdout without the lines that name the machine or a time.
+func (r result) constant() string { return varying.ReplaceAllString(r.stdout, "") }
+
+// number finds the line "name: N" of stdout.
+func (r result) number(t *testing.T, name string) int {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)^` + name + `: (\d+)$`).FindStringSubmatch(r.stdout)
+	require.NotNil(t, m, "no line %q in %s", name, r.stdout)
+	n, err := strconv.Atoi(m[1])
+	require.NoError(t, err)
+	return n
+}
+
+// long picks the second value when long tests were asked for.
+func long(short, long string) string {
+	if os.Getenv("DOZE_LONG") == "1" {
+		return long
+	}
+	return short
+}
