@@ -64,6 +64,13 @@ func rulesFor(version string) (rules, error) {
 	return rules{}, fmt.Errorf("Go version %q is not supported: use one of %s (set GOTOOLCHAIN, or the toolchain line of go.mod)", version, Supported())
 }
 
+// CheckVersion says whether a version, as `go env GOVERSION` prints it, is
+// supported.
+func CheckVersion(version string) error {
+	_, err := rulesFor(version)
+	return err
+}
+
 // Supported lists the supported Go versions for a message.
 func Supported() string {
 	var list []string

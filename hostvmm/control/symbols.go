@@ -1,0 +1,116 @@
+package control
+
+import (
+	"debug/elf"
+	"debug/gosym"
+	"errors"
+	"fmt"
+	"sort"
+
+	"golang.org/x/arch/x86/x86asm"
+)
+
+// Symbols looks up addresses of an image: functions and lines from the table
+// that the Go runtime itself uses, which every image has, and names of the
+// nucleus's pages.
+type Symbols struct {
+	file  *elf.File
+	table *gosym.Table
+	names []elf.Symbol // by address
+}
+
+// Frame is a place in the program.
+type Frame struct {
+	Function string
+	File     string
+	Line     int
+	Entry    uint64 // address of the function
+}
+
+// OpenSymbols reads the symbols of the image at path.
+func OpenSymbols(path string) (s *Symbols, err error) {
+	// debug/gosym panics on tables it does not understand.
+	defer func() {
+		if r := recover(); r != nil {
+			s, err = nil, fmt.Errorf("damaged line table: %v", r)
+		}
+	}()
+	file, err := elf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	s = &Symbols{file: file}
+	if err := s.read(); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Symbols) read() error {
+	text, pcln := s.file.Section(".text"), s.file.Section(".gopclntab")
+	if text == nil || pcln == nil {
+		return errors.New("not a Go program")
+	}
+	data, err := pcln.Data()
+	if err != nil {
+		return err
+	}
+	if s.table, err = gosym.NewTable(nil, gosym.NewLineTable(data, text.Addr)); err != nil {
+		return err
+	}
+	if all, err := s.file.Symbols(); err == nil {
+		for _, sym := range all {
+			if sym.Value != 0 && sym.Name != "" {
+				s.names = append(s.names, sym)
+			}
+		}
+	}
+	sort.Slice(s.names, func(i, j int) bool { return s.names[i].Value < s.names[j].Value })
+	return nil
+}
+
+// Close closes the image.
+func (s *Symbols) Close() error { return s.file.Close() }
+
+// Frames returns what was executing at pc, innermost first; nothing if the
+// address is not in the program.
+func (s *Symbols) Frames(pc uint64) (frames []Frame) {
+	defer func() {
+		if recover() != nil {
+			frames = nil
+		}
+	}()
+	file, line, fn := s.table.PCToLine(pc)
+	if fn == nil {
+		return nil
+	}
+	return []Frame{{Function: fn.Name, File: file, Line: line, Entry: fn.Entry}}
+}
+
+// Instruction disassembles the instruction at pc.
+func (s *Symbols) Instruction(pc uint64) (string, bool) {
+	const longest = 15 // Intel SDM 2A, 2.3.11
+	code := make([]byte, longest)
+	for _, p := range s.file.Progs {
+		if p.Type != elf.PT_LOAD || p.Flags&elf.PF_X == 0 || pc < p.Vaddr || pc-p.Vaddr >= p.Filesz {
+			continue
+		}
+		n, _ := p.ReadAt(code, int64(pc-p.Vaddr))
+		inst, err := x86asm.Decode(code[:n], 64)
+		if err != nil {
+			return fmt.Sprintf("% x (not decoded)", code[:n]), true
+		}
+		return x86asm.GoSyntax(inst, pc, s.name), true
+	}
+	return "", false
+}
+
+// name finds the symbol at or below an address, for the disassembler.
+func (s *Symbols) name(addr uint64) (string, uint64) {
+	i := sort.Search(len(s.names), func(i int) bool { return s.names[i].Value > addr }) - 1
+	if i < 0 || addr >= s.names[i].Value+max(s.names[i].Size, 1) {
+		return "", 0
+	}
+	return s.names[i].Name, s.names[i].Value
+}

@@ -1,0 +1,69 @@
+// Package vm holds what every way to run an image has in common: what to run
+// and what came of it. hostvmm and hostvmm/qemu take and return these types. It
+// must never depend on either.
+package vm
+
+import (
+	"io"
+	"time"
+)
+
+// Config is a machine to run.
+type Config struct {
+	Image  string   // path of the image
+	Name   string   // argv[0]; the image's file name if empty
+	Args   []string // the program's arguments, without argv[0]
+	Env    []string // NAME=VALUE
+	Memory uint64   // bytes of RAM
+	CPUs   int      // vCPUs, at least 1
+
+	Stdout, Stderr io.Writer
+
+	// Idle is how the guest sleeps: IdlePark where it is offered, or IdleHLT.
+	Idle string
+	// Strace makes the guest print each call on stderr.
+	Strace bool
+	// Start is when the command was started, for the guest to show how long it
+	// took to main; the zero time means now.
+	Start time.Time
+}
+
+// Values of Config.Idle; the empty string is IdlePark.
+const (
+	IdlePark = "park"
+	IdleHLT  = "hlt"
+)
+
+// Result is what came of a machine that ran to its end.
+type Result struct {
+	// ExitCode is the program's exit status, 2 if it crashed, or 128 + the
+	// signal that ended the machine.
+	ExitCode int
+	// Crash is the crash report as the guest sent it, nil if there was none.
+	Crash *Crash
+	// Stats has a line for `doze run --stats`, in the order to print.
+	Stats []Stat
+}
+
+// Crash is an end that the program or the kernel could not report itself
+// (docs/nucleus.md 8).
+type Crash struct {
+	Text string
+	Regs []Reg
+	PCs  []uint64 // innermost first
+}
+
+// Reg is a register of a crash report.
+type Reg struct {
+	Name  string
+	Value uint64
+}
+
+// Stat is a figure about a run.
+type Stat struct{ Name, Value string }
+
+// GuestError is an error that the guest reported: the machine can't run the
+// image. Its text is for the user.
+type GuestError struct{ Text string }
+
+func (e *GuestError) Error() string { return e.Text }
