@@ -117,4 +117,7 @@ func (p *Parser) Result() (vm.Result, error) {
 	return vm.Result{ExitCode: crashStatus, Crash: &vm.Crash{Text: "the machine ended without a word"}}, nil
 }
 
+// Spoke says whether the guest sent anything that was understood.
+func (p *Parser) Spoke() bool { return p.ended || p.crash != nil || p.err != nil }
+
 const crashStatus = 2

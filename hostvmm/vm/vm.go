@@ -4,7 +4,10 @@
 package vm
 
 import (
+	"context"
+	"errors"
 	"io"
+	"syscall"
 	"time"
 )
 
@@ -67,3 +70,21 @@ type Stat struct{ Name, Value string }
 type GuestError struct{ Text string }
 
 func (e *GuestError) Error() string { return e.Text }
+
+// Signal is the cause of a context that a signal cancelled: the machine ends and
+// its exit status is the shell's for that signal.
+type Signal syscall.Signal
+
+func (s Signal) Error() string { return syscall.Signal(s).String() }
+
+// ExitCode is the status of a machine that the signal ended.
+func (s Signal) ExitCode() int { return 128 + int(s) }
+
+// Interrupted returns the exit status of a machine that the end of ctx ended.
+func Interrupted(ctx context.Context) int {
+	var s Signal
+	if errors.As(context.Cause(ctx), &s) {
+		return s.ExitCode()
+	}
+	return Signal(syscall.SIGTERM).ExitCode()
+}

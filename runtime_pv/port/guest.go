@@ -43,18 +43,14 @@ func (p *Port) guestFiles() (map[string][]byte, error) {
 // addPackages adds the packages of the queue, given by module path, and what
 // they import.
 func (p *Port) addPackages(out map[string][]byte, queue []string) error {
-	done := map[string]string{}
+	done := map[string]bool{}
 	for len(queue) > 0 {
 		dir := queue[0]
 		queue = queue[1:]
-		name := path.Base(dir)
-		if other, ok := done[name]; ok {
-			if other != dir {
-				return fmt.Errorf("guest packages %s and %s have the same name", other, dir)
-			}
+		if done[dir] {
 			continue
 		}
-		done[name] = dir
+		done[dir] = true
 		entries, err := fs.ReadDir(p.Sources, dir)
 		if err != nil {
 			return fmt.Errorf("guest package %s: %w", dir, err)
@@ -67,11 +63,19 @@ func (p *Port) addPackages(out map[string][]byte, queue []string) error {
 			if err != nil {
 				return err
 			}
-			out[guestRoot+name+"/"+e.Name()] = data
+			out[importPath(dir)+"/"+e.Name()] = data
 			queue = append(queue, imports...)
 		}
 	}
 	return nil
+}
+
+// importPath returns the path by which the derived tree imports the guest
+// package in the module's folder dir: kernel/mem becomes
+// internal/runtime/doze/mem.
+func importPath(dir string) string {
+	_, rest, _ := strings.Cut(dir, "/")
+	return guestRoot + rest
 }
 
 func isGuestSource(name string) bool {
@@ -99,35 +103,40 @@ func (p *Port) load(name string) (data []byte, imports []string, err error) {
 	var out bytes.Buffer
 	last := 0
 	for _, spec := range file.Imports {
-		imp, err := strconv.Unquote(spec.Path.Value)
+		dir, err := p.guestDir(spec.Path.Value)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		}
-		dir, ok := strings.CutPrefix(imp, modulePath)
-		if !ok {
-			if name, ok := strings.CutPrefix(imp, guestRoot); ok {
-				if dir, err = p.find(name); err != nil {
-					return nil, nil, err
-				}
-				imports = append(imports, dir)
-			}
+		if dir == "" {
 			continue
 		}
 		imports = append(imports, dir)
 		out.Write(data[last:fset.Position(spec.Path.Pos()).Offset])
-		out.WriteString(strconv.Quote(guestRoot + path.Base(dir)))
+		out.WriteString(strconv.Quote(importPath(dir)))
 		last = fset.Position(spec.Path.End()).Offset
 	}
 	out.Write(data[last:])
 	return out.Bytes(), imports, nil
 }
 
-// find returns the folder of the guest package called name.
-func (p *Port) find(name string) (string, error) {
+// guestDir returns the folder of the guest package that an import means, or
+// nothing if it means another package.
+func (p *Port) guestDir(quoted string) (string, error) {
+	imp, err := strconv.Unquote(quoted)
+	if err != nil {
+		return "", err
+	}
+	if dir, ok := strings.CutPrefix(imp, modulePath); ok {
+		return dir, nil
+	}
+	name, ok := strings.CutPrefix(imp, guestRoot)
+	if !ok {
+		return "", nil
+	}
 	for _, dir := range []string{"kernel/", "drivers/", "drivers/virtio/"} {
 		if info, err := fs.Stat(p.Sources, dir+name); err == nil && info.IsDir() {
 			return dir + name, nil
 		}
 	}
-	return "", fmt.Errorf("no guest package %s%s", guestRoot, name)
+	return "", fmt.Errorf("no guest package %s", imp)
 }

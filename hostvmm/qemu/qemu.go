@@ -1,0 +1,213 @@
+// Package qemu runs images under QEMU: machines microvm and q35, by TCG or KVM.
+//
+// The guest's stdout is COM1, its stderr COM2, its control lines the debug
+// console; each is a pipe of its own, so that bytes pass as they are. The
+// package must never lose what was written before the machine ended, and never
+// leave a QEMU behind.
+package qemu
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/doze-vm/doze/hostvmm/boot"
+	"github.com/doze-vm/doze/hostvmm/control"
+	"github.com/doze-vm/doze/hostvmm/loader"
+	"github.com/doze-vm/doze/hostvmm/vm"
+	"github.com/doze-vm/doze/kernel/abi"
+)
+
+// Machines and accelerators.
+const (
+	MicroVM = "microvm"
+	Q35     = "q35"
+	TCG     = "tcg"
+	KVM     = "kvm"
+)
+
+// Binary is the QEMU that is looked for in PATH.
+const Binary = "qemu-system-x86_64"
+
+// Options choose the virtual hardware.
+type Options struct {
+	Machine string // MicroVM or Q35; empty is MicroVM
+	Accel   string // TCG or KVM; empty is TCG
+	// Binary is the QEMU to start; empty looks for Binary in PATH.
+	Binary string
+}
+
+// ErrNotFound is the error if there is no QEMU.
+var ErrNotFound = errors.New("no " + Binary + " in PATH: install QEMU (Debian: apt install qemu-system-x86)")
+
+// Run runs an image to its end. The end of ctx ends the machine.
+func Run(ctx context.Context, c vm.Config, o Options) (vm.Result, error) {
+	o, err := o.complete()
+	if err != nil {
+		return vm.Result{}, err
+	}
+	if err := checkImage(c); err != nil {
+		return vm.Result{}, err
+	}
+	cmdline, err := boot.FromConfig(c, "qemu-"+o.Machine, o.Accel).Encode(boot.QEMULimit)
+	if err != nil {
+		return vm.Result{}, err
+	}
+	var parser control.Parser
+	var said bytes.Buffer
+	out, err := newStreams(c.Stdout, c.Stderr, &parser, &limited{w: &said})
+	if err != nil {
+		return vm.Result{}, err
+	}
+	cmd := exec.CommandContext(ctx, o.Binary, arguments(c, o, cmdline)...)
+	cmd.ExtraFiles = out.guestEnds()
+	cmd.Stdout, cmd.Stderr = out.qemuEnd(), out.qemuEnd()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	err = runLocked(cmd, out)
+	if ctx.Err() != nil {
+		return vm.Result{ExitCode: vm.Interrupted(ctx)}, nil
+	}
+	return result(&parser, err, said.String())
+}
+
+// runLocked runs cmd from a thread that lives as long: the parent-death signal
+// is sent when the thread that started the process ends.
+func runLocked(cmd *exec.Cmd, out *streams) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		out.started()
+		if err == nil {
+			err = cmd.Wait()
+		}
+		done <- err
+	}()
+	err := <-done
+	return errors.Join(err, out.drain())
+}
+
+// result tells the guest's end from QEMU's own failure. isa-debug-exit makes
+// QEMU exit with an odd status that is never 0, whatever the guest says.
+func result(p *control.Parser, err error, said string) (vm.Result, error) {
+	res, guest := p.Result()
+	var exit *exec.ExitError
+	switch {
+	case guest != nil, res.Crash == nil, p.Spoke():
+		return res, guest
+	case err == nil:
+		return res, nil
+	case errors.As(err, &exit) && strings.TrimSpace(said) == "" && exit.Exited():
+		return res, nil
+	case errors.As(err, &exit):
+		return vm.Result{}, fmt.Errorf("QEMU ended with %v: %s", exit, oneLine(said))
+	}
+	return vm.Result{}, fmt.Errorf("QEMU: %w", err)
+}
+
+// oneLine returns the last line that QEMU printed, without its name.
+func oneLine(said string) string {
+	lines := strings.Split(strings.TrimSpace(said), "\n")
+	last := strings.TrimSpace(lines[len(lines)-1])
+	return strings.TrimPrefix(last, Binary+": ")
+}
+
+func (o Options) complete() (Options, error) {
+	if o.Machine == "" {
+		o.Machine = MicroVM
+	}
+	if o.Accel == "" {
+		o.Accel = TCG
+	}
+	if o.Machine != MicroVM && o.Machine != Q35 {
+		return o, fmt.Errorf("machine %q: use %s or %s", o.Machine, MicroVM, Q35)
+	}
+	if o.Accel != TCG && o.Accel != KVM {
+		return o, fmt.Errorf("accelerator %q: use %s or %s", o.Accel, TCG, KVM)
+	}
+	if o.Binary == "" {
+		path, err := exec.LookPath(Binary)
+		if err != nil {
+			return o, ErrNotFound
+		}
+		o.Binary = path
+	}
+	if o.Accel == KVM {
+		f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+		if err != nil {
+			return o, fmt.Errorf("QEMU with KVM: %w: use --accel tcg, or see doze doctor", err)
+		}
+		f.Close()
+	}
+	return o, nil
+}
+
+func checkImage(c vm.Config) error {
+	im, err := loader.Open(c.Image)
+	if err != nil {
+		return err
+	}
+	defer im.Close()
+	return im.Fits(c.Memory)
+}
+
+// File descriptors of the streams in QEMU: ExtraFiles start at 3.
+const (
+	fdStdout  = 3
+	fdStderr  = 4
+	fdControl = 5
+)
+
+// arguments returns QEMU's command line.
+func arguments(c vm.Config, o Options, cmdline string) []string {
+	args := []string{
+		"-M", o.machine(), "-accel", o.Accel, "-cpu", o.cpu(),
+		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+		"-m", strconv.FormatUint((c.Memory+1023)/1024, 10) + "K",
+		"-smp", strconv.Itoa(max(c.CPUs, 1)),
+	}
+	for i, s := range []struct {
+		fd     int
+		device string
+	}{
+		{fdStdout, "isa-serial,index=0"},
+		{fdStderr, "isa-serial,index=1"},
+		{fdControl, fmt.Sprintf("isa-debugcon,iobase=%#x", abi.PortControl)},
+	} {
+		args = append(args,
+			"-add-fd", fmt.Sprintf("fd=%d,set=%d", s.fd, i),
+			"-chardev", fmt.Sprintf("file,id=c%d,path=/dev/fdset/%d", i, i),
+			"-device", fmt.Sprintf("%s,chardev=c%d", s.device, i))
+	}
+	return append(args,
+		"-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=4", abi.PortExit),
+		"-kernel", c.Image, "-append", cmdline)
+}
+
+// machine returns the machine type with what costs boot time or wake-ups turned
+// off. Without kvmclock the guest calibrates by the PIT and reads the time of
+// day from the RTC; with it neither is needed.
+func (o Options) machine() string {
+	switch {
+	case o.Machine == Q35:
+		return "q35,usb=off,vmport=off,smm=off,hpet=off"
+	case o.Accel == KVM:
+		return "microvm,acpi=off,isa-serial=off,auto-kernel-cmdline=off,pic=off,pit=off,rtc=off"
+	}
+	return "microvm,acpi=off,isa-serial=off,auto-kernel-cmdline=off,pic=on,pit=on,rtc=on"
+}
+
+func (o Options) cpu() string {
+	if o.Accel == KVM {
+		return "host"
+	}
+	return "max" // TCG's default has no FSGSBASE
+}
