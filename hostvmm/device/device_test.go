@@ -1,0 +1,160 @@
+package device
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// driver is the guest's side, as a plain program.
+type driver struct {
+	mem RAM
+	dev *MMIO
+	idx uint16
+}
+
+const (
+	descAt, availAt, usedAt, textAt = 0x1000, 0x2000, 0x3000, 0x4000
+	queueSize                       = 8
+)
+
+func (d *driver) set(reg uint64, v uint32) {
+	d.dev.Write(reg, binary.LittleEndian.AppendUint32(nil, v))
+}
+
+func (d *driver) get(reg uint64) uint32 {
+	b := make([]byte, 4)
+	d.dev.Read(reg, b)
+	return binary.LittleEndian.Uint32(b)
+}
+
+// start goes through the set-up of VIRTIO 1.2, 3.1.1.
+func (d *driver) start() {
+	d.set(regStatus, 0)
+	d.set(regStatus, 3)
+	d.set(regDriverFeatSel, 1)
+	d.set(regDriverFeatures, 1)
+	d.set(regStatus, 0xb)
+	d.set(regQueueSel, consoleOut)
+	d.set(regQueueSize, queueSize)
+	d.set(regQueueDescLow, descAt)
+	d.set(regQueueDriverLow, availAt)
+	d.set(regQueueDeviceLow, usedAt)
+	d.set(regQueueReady, 1)
+	d.set(regStatus, 0xf)
+}
+
+func (d *driver) desc(i int, addr uint64, length uint32, flags, next uint16) {
+	b := d.mem[descAt+descSize*i:]
+	binary.LittleEndian.PutUint64(b, addr)
+	binary.LittleEndian.PutUint32(b[8:], length)
+	binary.LittleEndian.PutUint16(b[12:], flags)
+	binary.LittleEndian.PutUint16(b[14:], next)
+}
+
+func (d *driver) offer(head uint16) {
+	binary.LittleEndian.PutUint16(d.mem[availAt+availRing+2*int(d.idx%queueSize):], head)
+	d.idx++
+	binary.LittleEndian.PutUint16(d.mem[availAt+2:], d.idx)
+}
+
+func newDriver(out *bytes.Buffer) *driver {
+	mem := make(RAM, 64<<10)
+	return &driver{mem: mem, dev: NewConsole(mem, out)}
+}
+
+func TestConsoleWritesChains(t *testing.T) {
+	var out bytes.Buffer
+	d := newDriver(&out)
+	require.EqualValues(t, magicValue, d.get(regMagic))
+	require.EqualValues(t, 2, d.get(regVersion))
+	require.EqualValues(t, 3, d.get(regDeviceID))
+	d.start()
+	require.EqualValues(t, 0xf, d.get(regStatus))
+	copy(d.mem[textAt:], "hello, world\n")
+	for i := range 20 { // more than the queue holds: indexes wrap
+		d.desc(0, textAt, 7, descNext, 1)
+		d.desc(1, textAt+7, 6, 0, 0)
+		d.offer(0)
+		d.set(regQueueNotify, consoleOut)
+		require.EqualValues(t, i+1, binary.LittleEndian.Uint16(d.mem[usedAt+2:]))
+	}
+	require.Equal(t, string(bytes.Repeat([]byte("hello, world\n"), 20)), out.String())
+	require.EqualValues(t, usedBuffer, d.get(regInterruptStatus))
+	d.set(regInterruptACK, usedBuffer)
+	require.Zero(t, d.get(regInterruptStatus))
+	require.EqualValues(t, 20, d.dev.Notifies())
+}
+
+func TestFeaturesMustBeVersion1Alone(t *testing.T) {
+	d := newDriver(&bytes.Buffer{})
+	d.set(regDeviceFeatSel, 1)
+	require.EqualValues(t, 1, d.get(regDeviceFeatures))
+	d.set(regDeviceFeatSel, 0)
+	require.Zero(t, d.get(regDeviceFeatures))
+	d.set(regStatus, 0xb)
+	require.EqualValues(t, 3, d.get(regStatus), "VERSION_1 was not taken")
+}
+
+func TestInputIsAcceptedAndIgnored(t *testing.T) {
+	d := newDriver(&bytes.Buffer{})
+	d.start()
+	d.set(regQueueNotify, 0)
+	d.set(regQueueNotify, 77)
+	require.EqualValues(t, 0xf, d.get(regStatus))
+}
+
+func TestNonsenseNeedsReset(t *testing.T) {
+	for name, spoil := range map[string]func(d *driver){
+		"address beyond memory": func(d *driver) { d.desc(0, 1<<40, 10, 0, 0) },
+		"length beyond memory":  func(d *driver) { d.desc(0, textAt, 1<<31, 0, 0) },
+		"address wraps":         func(d *driver) { d.desc(0, ^uint64(0), 16, 0, 0) },
+		"loop":                  func(d *driver) { d.desc(0, textAt, 1, descNext, 0) },
+		"next out of range":     func(d *driver) { d.desc(0, textAt, 1, descNext, queueSize) },
+		"indirect":              func(d *driver) { d.desc(0, textAt, 16, 4, 0) },
+		"head out of range":     func(d *driver) { d.offer(queueSize) },
+		"too many at once":      func(d *driver) { d.idx += queueSize; d.offer(0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			d := newDriver(&out)
+			d.start()
+			spoil(d)
+			if d.idx == 0 {
+				d.offer(0)
+			}
+			d.set(regQueueNotify, consoleOut)
+			require.EqualValues(t, 0x4f, d.get(regStatus))
+			d.set(regQueueNotify, consoleOut) // no harm while it waits
+			d.start()
+			require.EqualValues(t, 0xf, d.get(regStatus), "a reset heals")
+		})
+	}
+}
+
+// FuzzDevice plays a guest that writes registers and memory at random.
+func FuzzDevice(f *testing.F) {
+	var ok []byte
+	for _, w := range [][2]uint32{{regStatus, 3}, {regDriverFeatSel, 1}, {regDriverFeatures, 1}, {regStatus, 11},
+		{regQueueSel, 1}, {regQueueSize, 8}, {regQueueDescLow, 0x10}, {regQueueDriverLow, 0x100},
+		{regQueueDeviceLow, 0x200}, {regQueueReady, 1}, {regStatus, 15}, {regQueueNotify, 1}} {
+		ok = binary.LittleEndian.AppendUint32(append(ok, byte(w[0]), byte(w[0]>>8)), w[1])
+	}
+	f.Add(ok, bytes.Repeat([]byte{1, 0, 0, 0}, 300))
+	f.Add(ok, []byte{0, 1, 2, 3})
+	f.Fuzz(func(t *testing.T, writes, content []byte) {
+		mem := make(RAM, 4096)
+		copy(mem, content)
+		var out bytes.Buffer
+		dev := NewConsole(mem, &out)
+		for ; len(writes) >= 6; writes = writes[6:] {
+			offset := uint64(binary.LittleEndian.Uint16(writes))
+			dev.Write(offset, writes[2:6])
+			dev.Read(offset, make([]byte, 4))
+			dev.Write(offset, writes[2:3])
+		}
+		require.LessOrEqual(t, out.Len(), 4096*QueueSizeMax*QueueSizeMax*8)
+	})
+}

@@ -1,0 +1,216 @@
+package device
+
+import (
+	"encoding/binary"
+)
+
+// Registers of the virtio-mmio transport (VIRTIO 1.2, 4.2.2).
+const (
+	regMagic            = 0x000
+	regVersion          = 0x004
+	regDeviceID         = 0x008
+	regVendorID         = 0x00c
+	regDeviceFeatures   = 0x010
+	regDeviceFeatSel    = 0x014
+	regDriverFeatures   = 0x020
+	regDriverFeatSel    = 0x024
+	regQueueSel         = 0x030
+	regQueueSizeMax     = 0x034
+	regQueueSize        = 0x038
+	regQueueReady       = 0x044
+	regQueueNotify      = 0x050
+	regInterruptStatus  = 0x060
+	regInterruptACK     = 0x064
+	regStatus           = 0x070
+	regQueueDescLow     = 0x080
+	regQueueDescHigh    = 0x084
+	regQueueDriverLow   = 0x090
+	regQueueDriverHigh  = 0x094
+	regQueueDeviceLow   = 0x0a0
+	regQueueDeviceHigh  = 0x0a4
+	regConfigGeneration = 0x0fc
+	regConfig           = 0x100
+
+	magicValue   = 0x74726976 // "virt"
+	mmioVersion  = 2
+	vendorID     = 0x657a6f44 // "Doze"
+	usedBuffer   = 1          // InterruptStatus bit
+	featVersion1 = 1 << 32    // VIRTIO_F_VERSION_1
+)
+
+// Bits of the device status (VIRTIO 1.2, 2.1).
+const (
+	statusFeaturesOK = 8
+	statusDriverOK   = 4
+	statusNeedsReset = 0x40
+)
+
+// handler is what makes a transport a certain device.
+type handler interface {
+	id() uint32
+	queues() int
+	// notify serves queue i; the queue is ready.
+	notify(i int, q *queue, mem Memory) (served int, err error)
+}
+
+// MMIO is a virtio device behind a window of registers. One goroutine uses it.
+type MMIO struct {
+	dev       handler
+	mem       Memory
+	interrupt func() // nil: the driver polls
+
+	status, selFeatures, selDriver, selQueue uint32
+	driverFeatures                           uint64
+	pending                                  uint32
+	queues                                   []queue
+	notifies                                 uint64
+}
+
+func newMMIO(dev handler, mem Memory, interrupt func()) *MMIO {
+	return &MMIO{dev: dev, mem: mem, interrupt: interrupt, queues: make([]queue, dev.queues())}
+}
+
+// Notifies counts the doorbells rung so far.
+func (m *MMIO) Notifies() uint64 { return m.notifies }
+
+// Read answers a read at an offset of the window.
+func (m *MMIO) Read(offset uint64, data []byte) {
+	clear(data)
+	if len(data) == 4 && offset < regConfig && offset&3 == 0 {
+		binary.LittleEndian.PutUint32(data, m.read(uint32(offset)))
+	}
+}
+
+func (m *MMIO) read(reg uint32) uint32 {
+	switch reg {
+	case regMagic:
+		return magicValue
+	case regVersion:
+		return mmioVersion
+	case regDeviceID:
+		return m.dev.id()
+	case regVendorID:
+		return vendorID
+	case regDeviceFeatures:
+		if m.selFeatures < 2 {
+			return uint32(uint64(featVersion1) >> (32 * m.selFeatures))
+		}
+	case regQueueSizeMax:
+		if m.queue() != nil {
+			return QueueSizeMax
+		}
+	case regQueueReady:
+		if q := m.queue(); q != nil && q.ready {
+			return 1
+		}
+	case regInterruptStatus:
+		return m.pending
+	case regStatus:
+		return m.status
+	}
+	return 0
+}
+
+// Write takes a write at an offset of the window.
+func (m *MMIO) Write(offset uint64, data []byte) {
+	if len(data) == 4 && offset < regConfig && offset&3 == 0 {
+		m.write(uint32(offset), binary.LittleEndian.Uint32(data))
+	}
+}
+
+func (m *MMIO) write(reg, v uint32) {
+	switch reg {
+	case regDeviceFeatSel:
+		m.selFeatures = v
+	case regDriverFeatSel:
+		m.selDriver = v
+	case regDriverFeatures:
+		if m.selDriver < 2 {
+			shift := 32 * m.selDriver
+			m.driverFeatures = m.driverFeatures&^(0xffffffff<<shift) | uint64(v)<<shift
+		}
+	case regQueueSel:
+		m.selQueue = v
+	case regQueueNotify:
+		m.notify(v)
+	case regInterruptACK:
+		m.pending &^= v
+	case regStatus:
+		m.setStatus(v)
+	default:
+		m.writeQueue(reg, v)
+	}
+}
+
+func (m *MMIO) queue() *queue {
+	if m.selQueue >= uint32(len(m.queues)) {
+		return nil
+	}
+	return &m.queues[m.selQueue]
+}
+
+// writeQueue sets up the selected queue, which must not be in use.
+func (m *MMIO) writeQueue(reg, v uint32) {
+	q := m.queue()
+	switch {
+	case q == nil:
+		return
+	case reg == regQueueReady:
+		q.ready = v == 1
+		if q.ready {
+			q.next = 0
+		}
+		return
+	case q.ready:
+		return
+	}
+	low := func(a *uint64) { *a = *a&^0xffffffff | uint64(v) }
+	high := func(a *uint64) { *a = *a&0xffffffff | uint64(v)<<32 }
+	switch reg {
+	case regQueueSize:
+		q.size = v
+	case regQueueDescLow:
+		low(&q.desc)
+	case regQueueDescHigh:
+		high(&q.desc)
+	case regQueueDriverLow:
+		low(&q.avail)
+	case regQueueDriverHigh:
+		high(&q.avail)
+	case regQueueDeviceLow:
+		low(&q.used)
+	case regQueueDeviceHigh:
+		high(&q.used)
+	}
+}
+
+// setStatus follows the driver through its set-up; 0 is a reset. FEATURES_OK
+// stays off unless the driver took VERSION_1 and nothing else.
+func (m *MMIO) setStatus(v uint32) {
+	if v == 0 {
+		*m = MMIO{dev: m.dev, mem: m.mem, interrupt: m.interrupt, notifies: m.notifies,
+			queues: make([]queue, len(m.queues))}
+		return
+	}
+	if v&statusFeaturesOK != 0 && m.driverFeatures != featVersion1 {
+		v &^= statusFeaturesOK
+	}
+	m.status = v | m.status&statusNeedsReset
+}
+
+func (m *MMIO) notify(i uint32) {
+	m.notifies++
+	if m.status&statusDriverOK == 0 || m.status&statusNeedsReset != 0 || i >= uint32(len(m.queues)) {
+		return
+	}
+	served, err := m.dev.notify(int(i), &m.queues[i], m.mem)
+	if err != nil {
+		m.status |= statusNeedsReset
+	}
+	if served > 0 || err != nil {
+		m.pending |= usedBuffer
+		if m.interrupt != nil {
+			m.interrupt()
+		}
+	}
+}
