@@ -1,0 +1,250 @@
+// Package mmio finds and starts a virtio device behind the virtio-mmio transport,
+// version 2 (VIRTIO 1.2, 4.2).
+//
+// It runs beneath the Go scheduler: it must never allocate, panic, block or store
+// a pointer, and waits for a device for a bounded number of reads only. It knows
+// no device: what the queues carry is the caller's business. It offers the device
+// no feature but VERSION_1.
+package mmio
+
+import (
+	"github.com/doze-vm/doze/drivers/virtio/queue"
+	"github.com/doze-vm/doze/kernel/mmio"
+)
+
+// Registers (4.2.2), 32-bit accesses below RegConfig.
+const (
+	RegMagic             = 0x000
+	RegVersion           = 0x004
+	RegDeviceID          = 0x008
+	RegDeviceFeatures    = 0x010
+	RegDeviceFeaturesSel = 0x014
+	RegDriverFeatures    = 0x020
+	RegDriverFeaturesSel = 0x024
+	RegQueueSel          = 0x030
+	RegQueueSizeMax      = 0x034
+	RegQueueSize         = 0x038
+	RegQueueReady        = 0x044
+	RegQueueNotify       = 0x050
+	RegInterruptStatus   = 0x060
+	RegInterruptACK      = 0x064
+	RegStatus            = 0x070
+	RegQueueDesc         = 0x080 // low half; high half 4 further, as for the next two
+	RegQueueDriver       = 0x090
+	RegQueueDevice       = 0x0a0
+	RegConfig            = 0x100
+)
+
+// What RegMagic and RegVersion read.
+const (
+	Magic   = 0x74726976 // "virt"
+	Version = 2
+)
+
+// Bits of RegStatus (2.1).
+const (
+	StatusAcknowledge = 1
+	StatusDriver      = 2
+	StatusDriverOK    = 4
+	StatusFeaturesOK  = 8
+	StatusNeedsReset  = 0x40
+	StatusFailed      = 0x80
+)
+
+// Device types (5).
+const (
+	DeviceNone    = 0
+	DeviceConsole = 3
+)
+
+// Features (6) are read in words of 32 bits. VERSION_1 is number 32, the lowest
+// bit of word 1.
+const (
+	featureWordHigh = 1
+	featureVersion1 = 1 << 0
+)
+
+// resetReads bounds how often the status is read after a reset.
+const resetReads = 1 << 16
+
+// Code says how an operation ended.
+type Code uint8
+
+const (
+	OK Code = iota
+	BadMagic
+	BadVersion
+	NoDevice
+	WrongDevice
+	ResetStuck
+	NoVersion1
+	FeaturesRefused
+	NoQueue
+	QueueTooSmall
+	QueueInUse
+	DeviceFailed
+	BadMemory // for callers: memory or address that can't be used
+)
+
+// Text is a few words for the code.
+func (c Code) Text() string {
+	switch c {
+	case OK:
+		return "ok"
+	case BadMagic:
+		return "no virtio-mmio device here (wrong magic)"
+	case BadVersion:
+		return "not virtio-mmio version 2 (a legacy transport?)"
+	case NoDevice:
+		return "empty virtio-mmio slot"
+	case WrongDevice:
+		return "another type of virtio device"
+	case ResetStuck:
+		return "device does not finish its reset"
+	case NoVersion1:
+		return "device does not offer VIRTIO_F_VERSION_1"
+	case FeaturesRefused:
+		return "device refuses the features"
+	case NoQueue:
+		return "device has no such queue"
+	case QueueTooSmall:
+		return "device's queue is too small"
+	case QueueInUse:
+		return "queue is in use after a reset"
+	case DeviceFailed:
+		return "device reports a failure"
+	case BadMemory:
+		return "bad memory for a queue"
+	}
+	return "unknown code"
+}
+
+// Regs is a device's register window.
+type Regs struct{ Base uintptr }
+
+// Load reads a register.
+func (r Regs) Load(reg uintptr) uint32 { return mmio.Load32(r.Base + reg) }
+
+// Store writes a register.
+func (r Regs) Store(reg uintptr, v uint32) { mmio.Store32(r.Base+reg, v) }
+
+// Probe says what type of device is there. It changes nothing.
+func (r Regs) Probe() (device uint32, code Code) {
+	switch {
+	case r.Base == 0:
+		return DeviceNone, BadMemory
+	case r.Load(RegMagic) != Magic:
+		return DeviceNone, BadMagic
+	case r.Load(RegVersion) != Version:
+		return DeviceNone, BadVersion
+	}
+	if device = r.Load(RegDeviceID); device == DeviceNone {
+		return DeviceNone, NoDevice
+	}
+	return device, OK
+}
+
+// Begin resets a device of that type and agrees on features: the first six steps
+// of 3.1.1. SetQueue and Start follow; Fail after any code but OK.
+func (r Regs) Begin(device uint32) Code {
+	found, code := r.Probe()
+	if code != OK {
+		return code
+	}
+	if found != device {
+		return WrongDevice
+	}
+	if code = r.Reset(); code != OK {
+		return code
+	}
+	r.Store(RegStatus, StatusAcknowledge)
+	r.Store(RegStatus, StatusAcknowledge|StatusDriver)
+	return r.negotiate()
+}
+
+// Reset resets the device and waits until it says so (4.2.2.1).
+func (r Regs) Reset() Code {
+	r.Store(RegStatus, 0)
+	for range resetReads {
+		if r.Load(RegStatus) == 0 {
+			return OK
+		}
+	}
+	return ResetStuck
+}
+
+func (r Regs) negotiate() Code {
+	r.Store(RegDeviceFeaturesSel, featureWordHigh)
+	if r.Load(RegDeviceFeatures)&featureVersion1 == 0 {
+		return NoVersion1
+	}
+	r.Store(RegDriverFeaturesSel, 0)
+	r.Store(RegDriverFeatures, 0)
+	r.Store(RegDriverFeaturesSel, featureWordHigh)
+	r.Store(RegDriverFeatures, featureVersion1)
+	const agreed = StatusAcknowledge | StatusDriver | StatusFeaturesOK
+	r.Store(RegStatus, agreed)
+	if r.Load(RegStatus)&(StatusFeaturesOK|StatusFailed) != StatusFeaturesOK {
+		return FeaturesRefused
+	}
+	return OK
+}
+
+// SetQueue hands a queue to the device (4.2.3.2).
+func (r Regs) SetQueue(index uint32, q *queue.Queue) Code {
+	if q.Len() == 0 {
+		return BadMemory
+	}
+	r.Store(RegQueueSel, index)
+	if r.Load(RegQueueReady) != 0 {
+		return QueueInUse
+	}
+	switch most := r.Load(RegQueueSizeMax); {
+	case most == 0:
+		return NoQueue
+	case most < uint32(q.Len()):
+		return QueueTooSmall
+	}
+	r.Store(RegQueueSize, uint32(q.Len()))
+	r.storeAddr(RegQueueDesc, q.Desc())
+	r.storeAddr(RegQueueDriver, q.Driver())
+	r.storeAddr(RegQueueDevice, q.Device())
+	r.Store(RegQueueReady, 1)
+	return OK
+}
+
+func (r Regs) storeAddr(reg, addr uintptr) {
+	r.Store(reg, uint32(addr))
+	r.Store(reg+4, uint32(addr>>32))
+}
+
+// Start sets DRIVER_OK: the device is live.
+func (r Regs) Start() Code {
+	const live = StatusAcknowledge | StatusDriver | StatusFeaturesOK | StatusDriverOK
+	r.Store(RegStatus, live)
+	return r.Check()
+}
+
+// Check says whether the device still works.
+func (r Regs) Check() Code {
+	if r.Load(RegStatus)&(StatusNeedsReset|StatusFailed) != 0 {
+		return DeviceFailed
+	}
+	return OK
+}
+
+// Fail tells the device that the driver has given up.
+func (r Regs) Fail() { r.Store(RegStatus, StatusFailed) }
+
+// Notify rings the doorbell of a queue.
+func (r Regs) Notify(index uint32) { r.Store(RegQueueNotify, index) }
+
+// Acknowledge reads which interrupts are due (bit 0 used buffers, bit 1 the
+// configuration) and takes them back.
+func (r Regs) Acknowledge() uint32 {
+	due := r.Load(RegInterruptStatus)
+	if due != 0 {
+		r.Store(RegInterruptACK, due)
+	}
+	return due
+}
