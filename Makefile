@@ -4,7 +4,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-idle boot lint setup setup-run clean
+.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-start bench-idle boot lint setup setup-run clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,10 +30,13 @@ test-qemu: build ## the qemu tier alone: the same images under QEMU, emulated
 test-nested: build ## the kvm tier on upstream KVM inside an emulated machine
 	@ci/tiers nested
 
-bench: bench-boot bench-idle ## everything that is measured (docs/benchmarks.md)
+bench: bench-boot bench-start bench-idle ## everything that is measured (docs/benchmarks.md)
 
 bench-boot: build ## time from starting QEMU to the program's first line, beside Linux
 	$(GO) run ./ci/bench boot
+
+bench-start: build ## time from starting doze to the program's first line on /dev/kvm, beside a process
+	@if [ -w /dev/kvm ]; then $(GO) run ./ci/bench start; else echo 'bench-start: skipped: no /dev/kvm to use'; fi
 
 bench-idle: build ## host CPU of an idle machine, beside Linux
 	$(GO) run ./ci/bench idle
