@@ -2,7 +2,7 @@
 // the GOROOT, runs the user's go command and converts what comes out.
 //
 // It must never change the user's module or GOROOT, and leaves no file behind
-// but the image.
+// but the image and what its own cache folder holds.
 package gobuild
 
 import (
@@ -37,54 +37,67 @@ type Builder struct {
 
 // Build makes the image and returns its path.
 func (b *Builder) Build(ctx context.Context, req Request) (string, error) {
-	if err := CheckFlags(req.Flags); err != nil {
-		return "", err
-	}
-	dir, pkg, cleanup, err := b.place(ctx, req)
-	if err != nil {
-		return "", err
-	}
-	defer cleanup()
-	tc, err := port.Find(ctx, dir)
-	if err != nil {
-		return "", err
-	}
-	root, err := b.Port.Derive(tc)
-	if err != nil {
-		return "", err
+	out := outputPath(req)
+	if info, err := os.Stat(filepath.Dir(out)); err != nil || !info.IsDir() {
+		return "", fmt.Errorf("write image %s: no such folder %s", out, filepath.Dir(out))
 	}
 	tmp, err := os.MkdirTemp("", "doze-build-")
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(tmp)
-	program := filepath.Join(tmp, "program")
-	if err := compile(ctx, req, tc, root, dir, pkg, program); err != nil {
+	program, err := b.program(ctx, req, filepath.Join(tmp, "program"))
+	if err != nil {
 		return "", err
 	}
-	data, err := os.ReadFile(program)
-	if errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("%s is not a main package: name one with func main", req.Package)
-	} else if err != nil {
-		return "", err
-	}
-	data, err = image.Convert(data, boot.Blob)
+	data, err := image.Convert(program, boot.Blob)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", req.Package, err)
 	}
-	out := outputPath(req)
 	return out, image.WriteFile(out, data)
 }
 
-func compile(ctx context.Context, req Request, tc port.Toolchain, root, dir, pkg, out string) error {
-	args := append([]string{"build", "-o", out}, req.Flags...)
-	cmd := tc.Command(ctx, root, dir, append(args, "--", pkg)...)
-	var stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = req.Log, io.MultiWriter(&stderr, req.Log)
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("go build %s failed: see the go command's messages above", req.Package)
+// program builds the package with the derived GOROOT into the file out and
+// returns its bytes.
+func (b *Builder) program(ctx context.Context, req Request, out string) ([]byte, error) {
+	if err := CheckFlags(req.Flags); err != nil {
+		return nil, err
 	}
-	return nil
+	at, err := locate(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	defer at.cleanup()
+	tc, err := port.Find(ctx, at.dir, at.env...)
+	if err != nil {
+		return nil, fmt.Errorf("package %s: %w", req.Package, err)
+	}
+	root, err := b.Port.Derive(tc)
+	if err != nil {
+		return nil, err
+	}
+	run := func(env []string, args ...string) ([]byte, error) {
+		cmd := tc.Command(ctx, root, at.dir, args...)
+		cmd.Env = append(append(cmd.Env, at.env...), env...)
+		var said bytes.Buffer
+		cmd.Stderr = &said
+		if args[0] == "build" {
+			cmd.Stderr = req.Log
+		}
+		stdout, err := cmd.Output()
+		if err != nil {
+			return stdout, errors.New(lastLine(said.Bytes(), err))
+		}
+		return stdout, nil
+	}
+	if err := checkMain(run, req, at.pkg); err != nil {
+		return nil, err
+	}
+	args := append([]string{"build", "-o", out}, req.Flags...)
+	if _, err := run(nil, append(args, "--", at.pkg)...); err != nil {
+		return nil, explain(run, req, at.pkg)
+	}
+	return os.ReadFile(out)
 }
 
 var majorSuffix = regexp.MustCompile(`^v[0-9]+$`)
@@ -93,7 +106,7 @@ var majorSuffix = regexp.MustCompile(`^v[0-9]+$`)
 // a version, as go build names programs.
 func DefaultName(pkg string) string {
 	pkg, _, _ = strings.Cut(filepath.ToSlash(pkg), "@")
-	if strings.HasPrefix(pkg, ".") || filepath.IsAbs(pkg) {
+	if isLocal(pkg) {
 		if abs, err := filepath.Abs(pkg); err == nil {
 			pkg = filepath.ToSlash(abs)
 		}

@@ -18,6 +18,10 @@ import (
 	"github.com/doze-vm/doze/kernel/abi"
 )
 
+// Format changes whenever Convert makes another image of the same program, so
+// that images in a cache are made anew.
+const Format = "1"
+
 // Symbols of the derived runtime.
 const (
 	markSymbol  = "runtime.dozeMark"   // present in every program built for Doze

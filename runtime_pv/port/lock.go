@@ -6,9 +6,9 @@ import (
 	"syscall"
 )
 
-// lock takes an exclusive lock on the file at path, waiting for it. The kernel
+// Lock takes an exclusive lock on the file at path, waiting for it. The kernel
 // drops the lock when the process ends, so a killed build leaves none behind.
-func lock(path string) (unlock func(), err error) {
+func Lock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("lock of the cache folder: %w", err)

@@ -63,7 +63,7 @@ func (p *Port) Derive(tc Toolchain) (string, error) {
 		return "", fmt.Errorf("cache folder: %w", err)
 	}
 	root := filepath.Join(p.Cache, "goroot-"+tc.Version+"-"+treeKey(tc, guest))
-	unlock, err := lock(filepath.Join(p.Cache, "goroot.lock"))
+	unlock, err := Lock(filepath.Join(p.Cache, "goroot.lock"))
 	if err != nil {
 		return "", err
 	}

@@ -21,9 +21,11 @@ type Toolchain struct {
 // Find returns the toolchain that the go command would use in dir. A go.mod or
 // go.work there may ask for another one than the go command found in PATH; the
 // go command then fetches it, and what is derived must be that one.
-func Find(ctx context.Context, dir string) (Toolchain, error) {
+// extra is added to the environment.
+func Find(ctx context.Context, dir string, extra ...string) (Toolchain, error) {
 	cmd := exec.CommandContext(ctx, "go", "env", "-json", "GOVERSION", "GOROOT")
 	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), extra...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
