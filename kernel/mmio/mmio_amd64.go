@@ -81,6 +81,9 @@ func Out8(port uint16, v uint8)
 // In32 reads four bytes from an I/O port.
 func In32(port uint16) uint32
 
+// Out16 writes two bytes to an I/O port.
+func Out16(port uint16, v uint16)
+
 // Out32 writes four bytes to an I/O port.
 func Out32(port uint16, v uint32)
 

@@ -148,6 +148,13 @@ TEXT ·In32(SB), NOSPLIT, $0-12
 	MOVL	AX, ret+8(FP)
 	RET
 
+// func Out16(port uint16, v uint16)
+TEXT ·Out16(SB), NOSPLIT, $0-4
+	MOVW	port+0(FP), DX
+	MOVW	v+2(FP), AX
+	OUTW
+	RET
+
 // func Out32(port uint16, v uint32)
 TEXT ·Out32(SB), NOSPLIT, $0-8
 	MOVW	port+0(FP), DX

@@ -1,0 +1,258 @@
+package runtime
+
+// From the nucleus to the first thread of the program, in order. Runs once, on
+// the vCPU's stack, with upcalls off.
+
+import (
+	"internal/chacha8rand"
+	"internal/runtime/doze/abi"
+	"internal/runtime/doze/mem"
+	"internal/runtime/doze/mmio"
+	"unsafe"
+)
+
+// dozeBootInfo is what the loader and the CPU told.
+var dozeBootInfo struct {
+	ram        uintptr // bytes of RAM
+	top        uintptr // end of the highest RAM
+	start      int64   // Unix ns at which the VMM was started, 0 if not told
+	seed       [4]uint64
+	rdrand     bool
+	forceHalt  bool
+	strace     bool
+	vmm, accel dozeWord
+}
+
+var dozeRandomState chacha8rand.State
+
+const (
+	dozeUserCS    = abi.SelUserCode
+	dozeUserSS    = abi.SelUserData
+	dozeStealPage = abi.VCPUPage0 + abi.VCPUSteal
+	dozeFileBase  = dozeScratchBase + 1<<34
+)
+
+// dozeXsaveSize is the size of the vector state (CPUID 0xd), a multiple of 64.
+var dozeXsaveSize uintptr
+
+func dozeBoot(machine uintptr) {
+	dozeVCPUInit()
+	if mmio.Load32(machine+abi.MachineVersion) != dozeMark {
+		dozeFatal("the image's machine page is of another version")
+	}
+	info := dozeStartInfo(uintptr(mmio.Load64(machine + abi.MachineStart)))
+	cpu := dozeCPUInit()
+	dozeReadCommandLine(info.cmdline)
+	dozeMemoryInit(machine, &info, &cpu)
+	dozeTimeInit(&cpu)
+	dozeRandomInit()
+	dozeFindDevices(info.cmdline)
+	stack := dozeBuildStack(info.cmdline)
+	dozeGate(abi.ReqHideLow, 0, 0, 0, 0, 0)
+	dozeFirstThread(stack)
+}
+
+// dozeVCPUInit fills the kernel's part of the vCPU page. A fault before the
+// memory is set up ends in a report.
+func dozeVCPUInit() {
+	page := dozeVCPUPage()
+	lo := dozeAddr(&dozeStack0[0])
+	mmio.Store64(page+dozeGSStackLo, uint64(lo))
+	mmio.Store64(page+dozeGSStackHi, uint64(lo+dozeStackSize))
+	mmio.Store64(page+dozeGSEntry, uint64(dozeUpcallPC()))
+	mmio.Store64(page+dozeGSTLS, uint64(dozeAddr(&dozeKernelTLS[1])))
+	mmio.Store64(page+dozeGSG, uint64(uintptr(unsafe.Pointer(&dozeG0))))
+	mmio.Store64(page+dozeGSCommit, uint64(dozeCommitPC()))
+	nested := alignUp(dozeAddr(&dozeNestedXsave[0]), 64)
+	mmio.Store64(page+dozeGSNested, uint64(nested))
+}
+
+var dozeNestedXsave [4096 + 64]byte
+
+// dozeInfo is struct hvm_start_info, read (Xen pvh.pandoc; kernel/abi has no
+// copy since no one else of ours reads it).
+type dozeInfo struct {
+	cmdline, memmap uintptr
+	entries         uintptr
+}
+
+func dozeStartInfo(p uintptr) (i dozeInfo) {
+	const magic, lowEnd = 0x336ec578, 1 << 20
+	if p == 0 || p >= lowEnd || mmio.Load32(p) != magic || mmio.Load32(p+4) < 1 {
+		dozeFatal("the loader gave no PVH start info of version 1 below 1 MiB")
+	}
+	i.cmdline = uintptr(mmio.Load64(p + 24))
+	i.memmap = uintptr(mmio.Load64(p + 40))
+	i.entries = uintptr(mmio.Load32(p + 48))
+	if i.cmdline >= lowEnd || i.memmap == 0 || i.memmap+i.entries*24 > lowEnd {
+		dozeFatal("the loader's memory map or command line is not below 1 MiB")
+	}
+	return
+}
+
+// dozeCPU is what CPUID says, asked once: each CPUID may be an exit.
+type dozeCPU struct {
+	x2apic, deadline bool
+	kvm              uint32 // KVM feature bits
+	doze             uint32 // features of our own VMM
+}
+
+// Feature bits of KVM's leaf (Linux kvm_para.h).
+const (
+	dozeKVMClock = 1 << 3
+	dozeKVMSteal = 1 << 5
+	dozeKVMPoll  = 1 << 12
+)
+
+func dozeCPUInit() (c dozeCPU) {
+	const (
+		x2apic, deadline, rdrand = 1 << 21, 1 << 24, 1 << 30
+		hypervisor               = 1 << 31
+		kvmLeaf, kvmSignature    = 0x40000000, 0x4b4d564b
+	)
+	_, _, f, _ := mmio.CPUID(1, 0)
+	c.x2apic, c.deadline = f&x2apic != 0, f&deadline != 0
+	dozeBootInfo.rdrand = f&rdrand != 0
+	_, size, _, _ := mmio.CPUID(0xd, 0)
+	dozeXsaveSize = alignUp(uintptr(size), 64)
+	if dozeXsaveSize > dozeThreadSize-dozeXsaveOffset {
+		dozeFatal("the vector state of this CPU is larger than a thread's page holds")
+	}
+	if f&hypervisor == 0 {
+		return
+	}
+	if high, sig, _, _ := mmio.CPUID(kvmLeaf, 0); sig == kvmSignature {
+		if high < kvmLeaf+1 {
+			high = kvmLeaf + 1 // hosts before 2009 say 0
+		}
+		c.kvm, _, _, _ = mmio.CPUID(kvmLeaf+1, 0)
+	}
+	if high, sig, _, _ := mmio.CPUID(abi.CPUIDDoze, 0); sig == abi.CPUIDSignature && high >= abi.CPUIDDozeFeatures {
+		c.doze, _, _, _ = mmio.CPUID(abi.CPUIDDozeFeatures, 0)
+	}
+	return
+}
+
+// dozeRange is a piece of RAM.
+type dozeRange struct{ lo, hi uintptr }
+
+// dozeMemoryInit takes over the RAM: reads the map, puts the frame allocator's
+// tables behind the vCPU pages (or behind the image if they are large), maps
+// them, and reserves what is in use.
+func dozeMemoryInit(machine uintptr, info *dozeInfo, cpu *dozeCPU) {
+	var ram [32]dozeRange
+	n := dozeReadMap(info, &ram)
+	i := &dozeBootInfo
+	for _, r := range ram[:n] {
+		i.ram += r.hi - r.lo
+		i.top = r.hi
+	}
+	image := uintptr(mmio.Load64(machine + abi.MachineImgEnd))
+	if !dozeHasRAM(ram[:n], abi.ImageBase, image) {
+		dozeFatal("the machine has less memory than the image needs")
+	}
+	dozeMem.zeroRAM = cpu.doze&abi.FeatZeroRAM != 0 || i.vmm.is("qemu-microvm")
+	dozePark = cpu.doze&abi.FeatPark != 0 && !i.forceHalt
+
+	size := mem.MetadataSize(i.top)
+	early := uintptr(abi.LowEnd)
+	if early+size+64*dozePage > abi.ImageBase {
+		early = image
+	}
+	meta := early
+	early += size
+	early = dozeMapEarly(dozeMetaBase, meta, size, early)
+	early = dozeMapEarly(dozeScratchBase, 0, 0, early)
+	f := &dozeMem.frames
+	f.Init(dozeMetaBase, i.top)
+	at := uintptr(0)
+	for _, r := range ram[:n] {
+		if at < r.lo {
+			f.Hole(at, r.lo)
+		}
+		at = r.hi
+	}
+	f.Reserve(0, abi.LowEnd)
+	f.Reserve(meta, early)
+	f.Reserve(abi.ImageBase, image)
+	dozeMem.regions.Init(dozeRegionBase, dozeMaxRegions)
+}
+
+// dozeMapEarly maps size bytes from pa at va, with tables taken from early on,
+// which it returns advanced. RAM there is zero: it lies between our own pages
+// and the image, where no firmware works.
+func dozeMapEarly(va, pa, size, early uintptr) uintptr {
+	for p := va; ; p += dozeBlock {
+		for l := 4; l > 1; l-- {
+			if dozeEntry(p, l)&abi.PtePresent == 0 {
+				dozeMap(p, early|abi.PteWrite|abi.PteAccessed, 1, l, 0)
+				early += dozePage
+			}
+		}
+		if p+dozeBlock >= va+size {
+			break
+		}
+	}
+	for size > 0 {
+		n := min(size/dozePage, 512-va/dozePage%512)
+		dozeMap(va, pa|dozeRW, n, 1, dozePage)
+		va, pa, size = va+n*dozePage, pa+n*dozePage, size-n*dozePage
+	}
+	return early
+}
+
+// dozeReadMap reads the RAM entries of the loader's map, whole pages, ascending.
+func dozeReadMap(info *dozeInfo, ram *[32]dozeRange) int {
+	const typeRAM = 1
+	n := 0
+	for i := uintptr(0); i < info.entries; i++ {
+		e := info.memmap + i*24
+		if mmio.Load32(e+16) != typeRAM {
+			continue
+		}
+		r := dozeRange{lo: alignUp(uintptr(mmio.Load64(e)), dozePage)}
+		r.hi = (uintptr(mmio.Load64(e)) + uintptr(mmio.Load64(e+8))) &^ (dozePage - 1)
+		if r.lo >= r.hi || n == len(ram) {
+			continue
+		}
+		j := n
+		for ; j > 0 && ram[j-1].lo > r.lo; j-- {
+			ram[j] = ram[j-1]
+		}
+		ram[j] = r
+		n++
+	}
+	return n
+}
+
+func dozeHasRAM(ram []dozeRange, lo, hi uintptr) bool {
+	for _, r := range ram {
+		if r.lo <= lo && hi <= r.hi {
+			return true
+		}
+	}
+	return false
+}
+
+// dozeFirstThread makes the thread that runs the program from its start.
+func dozeFirstThread(stack uintptr) {
+	dozeLinkThreads()
+	t := dozeNewThread()
+	if t == nil {
+		dozeFatal("no memory for the first thread")
+	}
+	t.rip, t.rsp = dozeStartPC(), stack
+	t.fs = dozeAddr(&dozeKernelTLS[1])
+	t.mask = 0
+	t.state, t.since = dozeStateRunning, dozeNow()
+	dozeSetCurrent(t)
+	mmio.Store64(dozeAddr(&vdsoClockgettimeSym), uint64(dozeClockPC()))
+	dozeMem.lowest = dozeMem.frames.FreePages()
+}
+
+// dozeLinkThreads exists so that the first thread's page finds its tables.
+func dozeLinkThreads() {
+	if !dozeLink(dozeThreadBase, 1) {
+		dozeFatal("no memory for page tables")
+	}
+}

@@ -1,0 +1,286 @@
+package runtime
+
+// The Linux calls this kernel serves, by number
+// (arch/x86/entry/syscalls/syscall_64.tbl).
+
+import "internal/runtime/doze/mmio"
+
+// dozeKeep as a call's result means: the thread's RAX is already what it must
+// be. No call returns this value, which is no valid address and no error.
+const dozeKeep = 1<<63 | 1
+
+// Linux error numbers (asm-generic/errno-base.h, errno.h).
+const (
+	dozeEPERM     = 1
+	dozeENOENT    = 2
+	dozeESRCH     = 3
+	dozeEINTR     = 4
+	dozeEBADF     = 9
+	dozeEAGAIN    = 11
+	dozeENOMEM    = 12
+	dozeEFAULT    = 14
+	dozeENODEV    = 19
+	dozeENOTDIR   = 20
+	dozeEINVAL    = 22
+	dozeEMFILE    = 24
+	dozeENOTTY    = 25
+	dozeESPIPE    = 29
+	dozeEROFS     = 30
+	dozeERANGE    = 34
+	dozeENOSYS    = 38
+	dozeETIMEDOUT = 110
+)
+
+func dozeErr(e uintptr) uintptr { return -e }
+
+// Calls of our own, out of Linux's range: sysmon's two sleeps.
+const (
+	dozeCallSysmonWait  = 0x10000 // address of the note's word
+	dozeCallSysmonDelay = 0x10001
+)
+
+// dozeSyscall serves the call that the current thread has made; dozecall calls
+// it, and dozeResume continues whatever thread is current afterwards.
+func dozeSyscall() {
+	t := dozeCurrent()
+	nr := t.rax
+	if dozeBootInfo.strace {
+		dozeTraceCall(t, nr)
+	}
+	if r := dozeServe(t, nr); r != dozeKeep {
+		t.rax = r
+	}
+	if dozeBootInfo.strace {
+		dozeTraceResult(t)
+	}
+	dozeSettle()
+}
+
+func dozeServe(t *dozeThread, nr uintptr) uintptr {
+	a, b, c, d := t.rdi, t.rsi, t.rdx, t.r10
+	switch nr {
+	// Threads, time and signals: what the runtime needs in steady state.
+	case 202:
+		return dozeFutex(a, b, c, d)
+	case 228:
+		return dozeClockGettime(t, a, b)
+	case 24:
+		dozeYield()
+		return 0
+	case 35:
+		return dozeSleepFor(a)
+	case 230:
+		return dozeClockNanosleep(b, c)
+	case dozeCallSysmonWait, dozeCallSysmonDelay:
+		return dozeSysmonCall(t, nr, a)
+	case 1:
+		return dozeWrite(a, b, c)
+	case 0:
+		return dozeRead(a, b, c)
+	case 28:
+		return dozeMadvise(a, b, c)
+	case 9:
+		return dozeMmap(a, b, c, d, t.r8)
+	case 11:
+		return dozeMunmap(a, b)
+	case 234:
+		return dozeTgkill(t, b, c)
+	case 200:
+		return dozeTgkill(t, a, b)
+	case 62:
+		return dozeTgkill(t, dozeMainTID, b)
+	case 15:
+		return dozeSigreturn(t)
+	case 13:
+		return dozeSigaction(a, b, c)
+	case 14:
+		return dozeSigprocmask(t, a, b, c)
+	case 131:
+		return dozeSigaltstack(t, a, b)
+	case 56:
+		return dozeClone(t, a, b, t.r8)
+	case 60:
+		dozeExitThread()
+		return dozeKeep
+	case 231:
+		dozeExit(a & 0xff)
+	}
+	return dozeServeRest(t, nr)
+}
+
+// dozeServeRest has the calls that are made at start-up or seldom.
+func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
+	a, b, c := t.rdi, t.rsi, t.rdx
+	switch nr {
+	case 158:
+		return dozeArchPrctl(t, a, b)
+	case 186:
+		return uintptr(t.tid)
+	case 39:
+		return 1 // getpid
+	case 110, 102, 104, 107, 108, 111, 124:
+		return 0 // getppid, uids and gids, getpgrp, getsid: root, its own session
+	case 95:
+		return 0o022 // umask
+	case 204:
+		return dozeGetaffinity(b, c)
+	case 318:
+		return dozeGetrandom(a, b)
+	case 96:
+		return dozeGettimeofday(a)
+	case 201:
+		return uintptr(dozeWallNow() / 1e9) // time
+	case 63:
+		return dozeUname(a)
+	case 97, 302:
+		return dozeRlimit(t, nr)
+	case 79:
+		return dozeGetcwd(a, b)
+	case 162, 26, 149, 150:
+		return 0 // sync, msync, mlock, munlock
+	case 2:
+		return dozeOpen(a)
+	case 257:
+		return dozeOpen(b)
+	case 3:
+		return dozeClose(a)
+	case 5:
+		return dozeFstat(a, b)
+	case 4, 6:
+		return dozeStatPath(a, b)
+	case 262:
+		return dozeStatPath(b, c)
+	case 8:
+		return dozeSeek(a, b, c)
+	case 17:
+		return dozePread(a, b, c, t.r10)
+	case 20:
+		return dozeWritev(a, b, c)
+	case 72:
+		return dozeFcntl(a, b)
+	case 16:
+		return dozeIoctl(a)
+	case 21, 269, 439:
+		return dozeAccess(t, nr)
+	case 89, 267:
+		return dozeErr(dozeENOENT) // readlink: no links here
+	}
+	dozeStats.unknown++
+	return dozeErr(dozeENOSYS)
+}
+
+func dozeSysmonCall(t *dozeThread, nr, addr uintptr) uintptr {
+	if nr == dozeCallSysmonDelay {
+		addr = 0
+	} else if mmio.Load32(addr) != 0 {
+		return 0
+	}
+	t.rax = 0
+	dozeSysmonPark(addr)
+	return dozeKeep
+}
+
+func dozeClockGettime(t *dozeThread, id, ts uintptr) uintptr {
+	var ns int64
+	switch id {
+	case 0, 5: // REALTIME, REALTIME_COARSE
+		ns = dozeWallNow()
+	case 1, 4, 6, 7: // MONOTONIC, RAW, COARSE, BOOTTIME
+		ns = dozeNow()
+	case 2: // PROCESS_CPUTIME_ID
+		ns = dozeProcessTime()
+	case 3: // THREAD_CPUTIME_ID
+		ns = t.ran + dozeNow() - t.since
+	default:
+		return dozeErr(dozeEINVAL)
+	}
+	mmio.Store64(ts, uint64(ns/1e9))
+	mmio.Store64(ts+8, uint64(ns%1e9))
+	return 0
+}
+
+// dozeProcessTime is the time the vCPU was not idle.
+func dozeProcessTime() int64 {
+	dozeCharge(dozeNow())
+	return dozeSched.ran
+}
+
+func dozeGettimeofday(tv uintptr) uintptr {
+	us := dozeWallNow() / 1000
+	mmio.Store64(tv, uint64(us/1e6))
+	mmio.Store64(tv+8, uint64(us%1e6))
+	return 0
+}
+
+func dozeSleepFor(ts uintptr) uintptr { return dozeNanosleep(dozeAfter(ts)) }
+
+func dozeClockNanosleep(flags, ts uintptr) uintptr {
+	const absolute = 1
+	if flags&absolute == 0 {
+		return dozeSleepFor(ts)
+	}
+	return dozeNanosleep(int64(mmio.Load64(ts))*1e9 + int64(mmio.Load64(ts+8)))
+}
+
+// dozeMainTID is the number of the first thread, and the process's.
+const dozeMainTID = 1
+
+func dozeTgkill(t *dozeThread, tid, sig uintptr) uintptr {
+	to := dozeByTID(tid)
+	if to == nil {
+		return dozeErr(dozeESRCH)
+	}
+	if sig >= dozeSignals {
+		return dozeErr(dozeEINVAL)
+	}
+	t.rax = 0
+	if sig != 0 {
+		dozeRaise(to, sig, dozeSiTkill)
+	}
+	return 0
+}
+
+// dozeClone serves clone(2) for a thread that shares everything.
+func dozeClone(t *dozeThread, flags, stack, tls uintptr) uintptr {
+	const (
+		vm, thread, settls = 0x100, 0x10000, 0x80000
+	)
+	if flags&(vm|thread) != vm|thread || stack == 0 {
+		return dozeErr(dozeENOSYS)
+	}
+	n := dozeNewThread()
+	if n == nil {
+		return dozeErr(dozeEAGAIN)
+	}
+	n.dozeContext = t.dozeContext
+	n.rax, n.rsp = 0, stack
+	n.fs, n.mxcsr, n.mask = t.fs, t.mxcsr, t.mask
+	if flags&settls != 0 {
+		n.fs = tls
+	}
+	dozeReadyLast(n)
+	return uintptr(n.tid)
+}
+
+func dozeArchPrctl(t *dozeThread, code, addr uintptr) uintptr {
+	const setFS, getFS = 0x1002, 0x1003
+	switch code {
+	case setFS:
+		t.fs = addr
+	case getFS:
+		mmio.Store64(addr, uint64(t.fs))
+	default:
+		return dozeErr(dozeEINVAL)
+	}
+	return 0
+}
+
+// dozeGetaffinity answers with one CPU (and the size of a mask, as Linux does).
+func dozeGetaffinity(n, mask uintptr) uintptr {
+	if n < 8 {
+		return dozeErr(dozeEINVAL)
+	}
+	mmio.Clear(mask, n)
+	mmio.Store64(mask, 1)
+	return 8
+}

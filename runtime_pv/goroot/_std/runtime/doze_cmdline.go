@@ -1,0 +1,215 @@
+package runtime
+
+// The command line (docs/nucleus.md 7), and the stack that a Linux program
+// expects to start with.
+
+import (
+	"internal/runtime/doze/abi"
+	"internal/runtime/doze/mmio"
+)
+
+// dozeWord is a short word kept from the command line.
+type dozeWord struct {
+	b [24]byte
+	n uint8
+}
+
+func (w *dozeWord) put(t *dozeText) {
+	if w.n == 0 {
+		t.str("unknown")
+	}
+	for _, c := range w.b[:w.n] {
+		t.byte(c)
+	}
+}
+
+func (w *dozeWord) is(s string) bool {
+	if int(w.n) != len(s) {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if w.b[i] != s[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// dozeWords walks the words of the command line at p.
+type dozeWords struct {
+	p, word uintptr
+}
+
+// next moves to the next word, leaving word at its first byte.
+func (w *dozeWords) next() bool {
+	if w.p == 0 {
+		return false
+	}
+	for mmio.Load8(w.p) == ' ' {
+		w.p++
+	}
+	if mmio.Load8(w.p) == 0 {
+		return false
+	}
+	w.word = w.p
+	for c := mmio.Load8(w.p); c != 0 && c != ' '; c = mmio.Load8(w.p) {
+		w.p++
+	}
+	return true
+}
+
+// after returns the address behind key if the word begins with it, else 0.
+func (w *dozeWords) after(key string) uintptr {
+	for i := 0; i < len(key); i++ {
+		if w.word+uintptr(i) == w.p || mmio.Load8(w.word+uintptr(i)) != key[i] {
+			return 0
+		}
+	}
+	return w.word + uintptr(len(key))
+}
+
+// is reports whether the word is s.
+func (w *dozeWords) is(s string) bool {
+	return w.after(s) == w.p
+}
+
+// decode writes the bytes from p to the word's end, %XX resolved, and a zero to
+// dst, and returns the address behind it.
+func (w *dozeWords) decode(p, dst uintptr) uintptr {
+	for p < w.p {
+		c := mmio.Load8(p)
+		p++
+		if c == '%' && p+1 < w.p {
+			c = dozeHexDigit(mmio.Load8(p))<<4 | dozeHexDigit(mmio.Load8(p+1))
+			p += 2
+		}
+		mmio.Store8(dst, c)
+		dst++
+	}
+	mmio.Store8(dst, 0)
+	return dst + 1
+}
+
+func dozeHexDigit(c uint8) uint8 {
+	if c >= 'a' {
+		return c - 'a' + 10
+	}
+	if c >= 'A' {
+		return c - 'A' + 10
+	}
+	return c - '0'
+}
+
+// number reads digits in base 10, or 16 after 0x, from p; it returns where they
+// end.
+func (w *dozeWords) number(p uintptr) (v uint64, end uintptr) {
+	base := uint64(10)
+	if p+1 < w.p && mmio.Load8(p) == '0' && mmio.Load8(p+1)|0x20 == 'x' {
+		base, p = 16, p+2
+	}
+	for ; p < w.p; p++ {
+		c := mmio.Load8(p)
+		if c < '0' || c > '9' && (base == 10 || c|0x20 < 'a' || c|0x20 > 'f') {
+			break
+		}
+		v = v*base + uint64(dozeHexDigit(c))
+	}
+	return v, p
+}
+
+// dozeReadCommandLine takes the words that are for the machine.
+func dozeReadCommandLine(p uintptr) {
+	i := &dozeBootInfo
+	w := dozeWords{p: p}
+	for w.next() && !w.is("--") {
+		if p := w.after("doze.vmm="); p != 0 {
+			w.keep(p, &i.vmm)
+		} else if p := w.after("doze.accel="); p != 0 {
+			w.keep(p, &i.accel)
+		} else if p := w.after("doze.start="); p != 0 {
+			v, _ := w.number(p)
+			i.start = int64(v)
+		} else if p := w.after("doze.seed="); p != 0 {
+			v, _ := w.number(p)
+			i.seed[0] ^= v
+		}
+		i.strace = i.strace || w.is("doze.strace")
+		i.forceHalt = i.forceHalt || w.is("doze.idle=hlt")
+	}
+}
+
+func (w *dozeWords) keep(p uintptr, to *dozeWord) {
+	for to.n = 0; p < w.p && int(to.n) < len(to.b); p++ {
+		to.b[to.n] = mmio.Load8(p)
+		to.n++
+	}
+}
+
+// dozeFindDevices takes the virtio-mmio windows that the command line names:
+// virtio_mmio.device=SIZE@BASE:GSI.
+func dozeFindDevices(p uintptr) {
+	const windows, windowsEnd = 0xfea00000, abi.IOAPICBase // what the image maps for devices
+	w := dozeWords{p: p}
+	for w.next() && !w.is("--") {
+		q := w.after("virtio_mmio.device=")
+		if q == 0 {
+			continue
+		}
+		for q < w.p && mmio.Load8(q) != '@' {
+			q++
+		}
+		if base, _ := w.number(q + 1); base >= windows && base+dozePage <= windowsEnd {
+			dozeConsoleAdd(uintptr(base))
+		}
+	}
+}
+
+// Auxiliary vector entries (Linux auxvec.h).
+const (
+	dozeAtPagesz = 6
+	dozeAtRandom = 25
+	dozeAtSecure = 23
+)
+
+// dozeBuildStack maps the first thread's stack, writes argc, argv, envp, auxv
+// and their strings to its upper part, and returns the stack pointer. The runtime
+// takes the 64 KiB below it as g0's stack.
+func dozeBuildStack(cmdline uintptr) uintptr {
+	const words = 64 << 10 // of the upper part for argv and envp, the rest for strings
+	base := uintptr(dozeMainStackHi - dozeMainStack)
+	if !dozeMem.regions.Set(base, dozeMainStackHi, dozeSmall) {
+		dozeFatal("no memory for the first stack")
+	}
+	sp := base + 64<<10
+	at, text := sp+8, sp+words
+	var argc uint64
+	put := func(v uintptr) {
+		mmio.Store64(at, uint64(v))
+		at += 8
+	}
+	w := dozeWords{p: cmdline}
+	for w.next() && !w.is("--") {
+	}
+	for w.next() {
+		put(text)
+		text = w.decode(w.word, text)
+		argc++
+	}
+	put(0)
+	w = dozeWords{p: cmdline}
+	for w.next() && !w.is("--") {
+		if p := w.after("doze.env="); p != 0 {
+			put(text)
+			text = w.decode(p, text)
+		}
+	}
+	put(0)
+	mmio.Store64(sp, argc)
+	text = alignUp(text, 16)
+	mmio.Store64(text, dozeRandom64())
+	mmio.Store64(text+8, dozeRandom64())
+	for _, v := range [...]uintptr{dozeAtPagesz, dozePage, dozeAtSecure, 0, dozeAtRandom, text, 0, 0} {
+		put(v)
+	}
+	return sp
+}

@@ -1,0 +1,154 @@
+package runtime
+
+// The ends of a machine: exit, and the reports of what went wrong
+// (docs/nucleus.md 8).
+
+import (
+	"internal/runtime/doze/abi"
+	"internal/runtime/doze/mmio"
+)
+
+var dozeReport [8192]byte
+
+func dozeNewReport() dozeText {
+	return dozeText{p: dozeAddr(&dozeReport[0]), size: uintptr(len(dozeReport))}
+}
+
+func (b *dozeText) send() {
+	mmio.OutString(abi.PortControl, b.p, b.n)
+	b.n = 0
+}
+
+// dozeExit ends the machine with the program's status.
+func dozeExit(status uintptr) {
+	b := dozeNewReport()
+	b.str("exit ")
+	b.dec(uint64(status))
+	b.byte('\n')
+	b.send()
+	dozeHalt()
+}
+
+// dozeHalt ends the machine by every way there is, the first that works.
+func dozeHalt() {
+	const (
+		pm1a, sleepS5       = 0x604, 0x2000 // QEMU's PCs
+		keyboard, pulseLine = 0x64, 0xfe    // PCs; Firecracker
+	)
+	for {
+		mmio.Out32(abi.PortExit, 0)
+		mmio.Out16(pm1a, sleepS5)
+		mmio.Out8(keyboard, pulseLine)
+		dozeArm(dozeForever)
+		dozeGate(abi.ReqHalt, 0, 0, 0, 0, 0)
+	}
+}
+
+// dozeFatal ends a machine that can't run the image, with a line for the user.
+func dozeFatal(why string) {
+	b := dozeNewReport()
+	b.str("error ")
+	b.str(why)
+	b.byte('\n')
+	b.send()
+	dozeHalt()
+}
+
+// dozeOutOfMemory ends a machine whose program has touched more than there is.
+// Linux would kill the program; the words are those of Go's own failure.
+func dozeOutOfMemory(addr uintptr) {
+	b := dozeNewReport()
+	b.str("fatal error: out of memory: the machine has ")
+	b.dec(uint64(dozeMem.frames.TotalPages()) * dozePage >> 20)
+	b.str(" MiB and all of it is in use; give it more with --memory\n")
+	dozeConsoleWrite(2, b.p, b.n)
+	dozeExit(2)
+}
+
+// dozeCrash reports a broken promise inside the kernel.
+func dozeCrash(why string, detail uintptr) {
+	b := dozeNewReport()
+	b.str("crash ")
+	b.str(why)
+	b.str("\nreg detail ")
+	b.hex(detail)
+	b.byte('\n')
+	b.frames(getcallerfp())
+	b.send()
+	dozeHalt()
+}
+
+// dozeCrashKernel reports a fault in the kernel.
+func dozeCrashKernel(vector, err, cr2, rip uintptr) {
+	b := dozeNewReport()
+	b.str("crash fault in the kernel\n")
+	b.reg("vector", vector)
+	b.reg("error", err)
+	b.reg("cr2", cr2)
+	b.reg("rip", rip)
+	b.pc(rip)
+	b.frames(uintptr(mmio.Load64(abi.VCPUPage0 + abi.UpRSP)))
+	b.send()
+	dozeHalt()
+}
+
+// dozeCrashThread reports a fault of the program that no handler may take.
+func dozeCrashThread(t *dozeThread, why string, f dozeFaultInfo) {
+	b := dozeNewReport()
+	b.str("crash ")
+	b.str(why)
+	b.byte('\n')
+	b.reg("vector", f.trap)
+	b.reg("error", f.err)
+	b.reg("cr2", f.addr)
+	for i, name := range [...]string{"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rdi", "rsi",
+		"rbp", "rbx", "rdx", "rax", "rcx", "rsp", "rip", "rflags"} {
+		b.reg(name, *t.linuxOrder()[i])
+	}
+	b.pc(t.rip)
+	b.frames(t.rbp)
+	b.send()
+	dozeHalt()
+}
+
+func (b *dozeText) reg(name string, v uintptr) {
+	b.str("reg ")
+	b.str(name)
+	b.byte(' ')
+	b.hex(v)
+	b.byte('\n')
+}
+
+func (b *dozeText) pc(v uintptr) {
+	b.str("pc ")
+	b.hex(v)
+	b.byte('\n')
+}
+
+// frames lists the return addresses of a chain of frame pointers, as far as it
+// climbs through memory that is mapped.
+func (b *dozeText) frames(fp uintptr) {
+	for i := 0; i < 64 && fp&7 == 0 && dozeMapped(fp) && dozeMapped(fp+8); i++ {
+		pc, up := uintptr(mmio.Load64(fp+8)), uintptr(mmio.Load64(fp))
+		if pc == 0 {
+			return
+		}
+		b.pc(pc)
+		if up <= fp {
+			return
+		}
+		fp = up
+	}
+}
+
+// dozeMapped reports whether ring 3 can read the page of addr.
+func dozeMapped(addr uintptr) bool {
+	if addr < dozePage || addr >= abi.MapHigh || !dozeTable(addr, 2) {
+		return false
+	}
+	e := dozeEntry(addr, 2)
+	if e&abi.PtePresent == 0 {
+		return false
+	}
+	return e&abi.PteHuge != 0 || dozeEntry(addr, 1)&(abi.PtePresent|abi.PteUser) == abi.PtePresent|abi.PteUser
+}

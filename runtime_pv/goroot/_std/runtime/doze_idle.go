@@ -1,0 +1,67 @@
+package runtime
+
+// The one place where the machine sleeps.
+
+import (
+	"internal/runtime/doze/abi"
+	"internal/runtime/doze/mmio"
+)
+
+// dozeStats is what /proc/doze shows.
+var dozeStats struct {
+	wakeups uint64 // times the idle vCPU went on
+	timers  uint64 // timer interrupts
+	gates   uint64 // requests to ring 0
+	unknown uint64 // calls answered with ENOSYS
+}
+
+// dozePark is whether the VMM offers the park call and we are to use it.
+var dozePark bool
+
+// dozeSleep returns at the deadline, at an interrupt or event, or for no reason.
+func dozeSleep(deadline int64) {
+	dozeRefineClock()
+	if deadline != dozeForever && deadline <= dozeNow() {
+		return
+	}
+	if dozePark {
+		dozeSleepParked(deadline)
+	} else {
+		dozeSleepHalted(deadline)
+	}
+	dozeStats.wakeups++
+}
+
+// dozeSleepParked hands the vCPU back with one exit that carries the deadline
+// (docs/nucleus.md 6). A timer that is still armed may fire meanwhile; it
+// would only say what the return says too.
+func dozeSleepParked(deadline int64) {
+	const page = abi.VCPUPage0
+	if mmio.Xchg64(page+abi.ParkPending, 0) != 0 || mmio.Load64(page+abi.VCPUPending) != 0 {
+		return
+	}
+	due := uint64(deadline)
+	if deadline == dozeForever {
+		due = abi.NoDeadline
+	}
+	mmio.Store64(page+abi.ParkDue, due)
+	mmio.Out8(abi.PortPark, 0)
+	mmio.Xchg64(page+abi.ParkPending, 0)
+}
+
+func dozeSleepHalted(deadline int64) {
+	if dozeTime.armed != deadline {
+		dozeArm(deadline)
+	}
+	dozeGate(abi.ReqHalt, 0, 0, 0, 0, 0)
+	dozeStats.gates++
+}
+
+// dozeTakeInterrupts takes note of the interrupts that the nucleus has seen.
+func dozeTakeInterrupts() {
+	bits := mmio.Xchg64(abi.VCPUPage0+abi.VCPUPending, 0)
+	if bits&(1<<(abi.VectorTimer-abi.VectorBase)) != 0 {
+		dozeStats.timers++
+		dozeTime.armed = dozeForever
+	}
+}

@@ -1,0 +1,141 @@
+// The Doze kernel: what stands beneath the Go runtime inside an image.
+//
+// The files doze_*.go and doze_*.s of this package serve the Linux system calls
+// that the runtime and the standard library make (each SYSCALL instruction has
+// become a call of dozecall), hand out memory, run threads over the vCPU, keep
+// the clock, and sleep in one place. They run in ring 3 on the vCPU's own stack
+// with the virtual interrupt flag off (docs/nucleus.md 5).
+//
+// They must never allocate from the Go heap, never store a heap pointer, never
+// take a lock of the runtime, and never touch memory that is not mapped, but
+// for pages of the program that are filled on first touch.
+
+package runtime
+
+import (
+	"internal/runtime/doze/abi"
+	"internal/runtime/sys"
+)
+
+// The vCPU page as seen through GS (kernel/abi). The names are constants of
+// this package so that go_asm.h has them.
+const (
+	dozeGSSelf    = abi.VCPUSelf
+	dozeGSPending = abi.VCPUPending
+	dozeGSVIF     = abi.VCPUVIF
+	dozeGSStackLo = abi.VCPUStackLo
+	dozeGSStackHi = abi.VCPUStackHi
+	dozeGSEntry   = abi.VCPUEntry
+
+	dozeGSCurrent = abi.VCPUKernel + 0x00 // *dozeThread that runs
+	dozeGSTLS     = abi.VCPUKernel + 0x08 // FS base while the kernel runs
+	dozeGSG       = abi.VCPUKernel + 0x10 // g of the vCPU's stack
+	dozeGSNested  = abi.VCPUKernel + 0x18 // XSAVE area for a fault in the kernel
+	dozeGSCommit  = abi.VCPUKernel + 0x20 // address of dozeCommit
+
+	dozeUpVector = abi.UpVector
+	dozeUpError  = abi.UpError
+	dozeUpRIP    = abi.UpRIP
+	dozeUpCS     = abi.UpCS
+	dozeUpRFLAGS = abi.UpRFLAGS
+	dozeUpRSP    = abi.UpRSP
+	dozeUpSS     = abi.UpSS
+	dozeUpCR2    = abi.UpCR2
+	dozeUpRAX    = abi.UpRAX
+	dozeUpRCX    = abi.UpRCX
+	dozeUpRDX    = abi.UpRDX
+	dozeUpVIF    = abi.UpVIF
+
+	dozeGatePage  = abi.GatePage
+	dozeClockPage = abi.VCPUPage0 + abi.VCPUClock
+	dozeWallSeq   = abi.MachinePage + abi.MachineWallSeq
+	dozeWall      = abi.MachinePage + abi.MachineWall
+)
+
+const (
+	dozeStackSize   = 32 << 10 // a vCPU's stack: calls and upcalls run on it
+	dozeXsaveOffset = 1024     // of a thread's page; the rest of the page is its XSAVE area
+	dozeThreadSize  = 4096
+	// dozeCommitSize covers dozeCommit's instructions up to the one that clears
+	// the flag again: an upcall there finds nothing to save.
+	dozeCommitSize = 38
+)
+
+// The kernel's own addresses: the last slot of the PML4's lower half but one.
+const (
+	dozeKernelBase  = 0x7f00_0000_0000
+	dozeMetaBase    = dozeKernelBase           // Frames' metadata
+	dozeRegionBase  = dozeKernelBase + 0x1<<34 // Regions' entries
+	dozeThreadBase  = dozeKernelBase + 0x2<<34 // one page a thread
+	dozeScratchBase = dozeKernelBase + 0x3<<34
+	dozeMainStackHi = dozeKernelBase - 1<<30 // the first thread's stack ends here
+	dozeMainStack   = 64<<10 + 128<<10       // its size: 64 KiB for g0 (rt0_go), the rest for arguments
+	dozeMmapLow     = 0x0080_0000_0000       // where mmap looks for room
+	dozeMmapHigh    = dozeMainStackHi - 1<<30
+	dozeMaxRegions  = 8192
+	dozeMaxThreads  = 10000 // Go's own limit (debug.SetMaxThreads)
+)
+
+// dozeContext is a thread's registers in the order dozeResume pops them; the
+// last five are an IRETQ frame.
+type dozeContext struct {
+	r15, r14, r13, r12, r11, r10, r9, r8 uintptr
+	rbp, rsi, rdx, rcx, rbx, rax, rdi    uintptr
+	rip, cs, rflags, rsp, ss             uintptr
+}
+
+// dozeThread is one thread. It lies at the start of a page of its own, its
+// XSAVE area at dozeXsaveOffset.
+type dozeThread struct {
+	_ sys.NotInHeap
+	dozeContext
+	fs    uintptr // FS base
+	fpu   uint32  // 1: the XSAVE area holds the vector state
+	mxcsr uint32
+	tid   int32
+	state uint32
+
+	next     *dozeThread // in the run queue or in a futex bucket
+	futex    uintptr     // address waited for
+	deadline int64       // kvmclock ns, dozeForever if none
+	heap     int32       // index in dozeTimers, -1 if none
+	timedOut bool
+
+	mask     uint64 // blocked signals, bit sig-1
+	pending  uint64
+	code     [65]int8 // si_code of the pending ones
+	altStack uintptr
+	altSize  uintptr
+
+	since int64 // when it got the vCPU
+	ran   int64 // ns it had the vCPU
+}
+
+const (
+	dozeStateFree = iota
+	dozeStateReady
+	dozeStateRunning
+	dozeStateFutexWait
+	dozeStateSleeping
+	dozeStateSysmonWait
+)
+
+const dozeForever = int64(^uint64(0) >> 1)
+
+// dozeMark is what `doze build` looks for in a program.
+var dozeMark uint32 = abi.Version
+
+var (
+	dozeStack0    [dozeStackSize]byte
+	dozeKernelTLS [2]uintptr
+	dozeG0        g
+)
+
+func dozeGate(req uint32, a, b, c, d, e uintptr) uintptr
+func dozeVCPUPage() uintptr
+func dozeUpcallPC() uintptr
+func dozeStartPC() uintptr
+func dozeCommitPC() uintptr
+func dozeClockPC() uintptr
+func dozeRandom() (v uint64, ok bool)
+func dozeTrapHere()

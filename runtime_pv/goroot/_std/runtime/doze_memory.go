@@ -1,0 +1,377 @@
+package runtime
+
+// Memory: which addresses the program owns (Regions), which frames are free
+// (Frames), and the page tables that tie the two, read through the window at
+// abi.TablesRO and written by the nucleus.
+//
+// Every free frame is zero: frames are cleared through their old address when
+// they are given back, and RAM is zero at boot (or is cleared when first mapped,
+// where the VMM does not promise it). So a page that is filled is always zero,
+// as Linux has it and as the Go heap relies on.
+
+import (
+	"internal/runtime/doze/abi"
+	"internal/runtime/doze/mem"
+	"internal/runtime/doze/mmio"
+	"unsafe"
+)
+
+// Kinds of regions.
+const (
+	dozeNone     = 0
+	dozeReserved = 1 // owned, no access
+	dozeSmall    = 2 // read and write, filled in small pieces
+	dozeLarge    = 3 // read and write, filled in 2 MiB blocks while there are plenty
+)
+
+var dozeMem struct {
+	frames  mem.Frames
+	regions mem.Regions
+	zeroRAM bool    // RAM beyond the image was zero at boot
+	lowest  uintptr // fewest free pages seen
+}
+
+const (
+	dozePage  = abi.PageSize
+	dozeBlock = abi.HugePageSize
+)
+
+// dozeEntryAddr returns where the window shows the page-table entry of va at
+// the given level (1 = 4 KiB page).
+func dozeEntryAddr(va uintptr, level int) uintptr {
+	for ; level > 0; level-- {
+		va = abi.TablesRO | va>>9&0x7ffffffff8
+	}
+	return va
+}
+
+func dozeEntry(va uintptr, level int) uintptr {
+	return uintptr(mmio.Load64(dozeEntryAddr(va, level)))
+}
+
+// dozeTable reports whether the table that holds va's entry at level exists.
+func dozeTable(va uintptr, level int) bool {
+	for l := 4; l > level; l-- {
+		e := dozeEntry(va, l)
+		if e&abi.PtePresent == 0 || e&abi.PteHuge != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// dozeLink makes the tables down to level for va. It returns false when there
+// is no frame for one.
+func dozeLink(va uintptr, level int) bool {
+	for l := 4; l > level; l-- {
+		if dozeEntry(va, l)&abi.PtePresent != 0 {
+			continue
+		}
+		pa := dozeMem.frames.Alloc()
+		if pa == 0 {
+			return false
+		}
+		if !dozeMem.zeroRAM {
+			dozeClearFrame(pa)
+		}
+		dozeMap(va, pa|abi.PteWrite|abi.PteAccessed, 1, l, 0)
+	}
+	return true
+}
+
+// dozeMap writes n entries of a level, the first being entry, each next one
+// step further; entry 0 unmaps, step then being the distance in address.
+func dozeMap(va, entry, n uintptr, level int, step uintptr) {
+	if dozeGate(abi.ReqMap, va, entry, n, uintptr(level), step) != 0 {
+		dozeCrash("the nucleus refused to map", va)
+	}
+}
+
+// dozeClearFrame clears a frame that is mapped nowhere, where RAM may hold what
+// firmware left: through a page of the kernel's own.
+func dozeClearFrame(pa uintptr) {
+	dozeMap(dozeScratchBase, pa|dozeRW, 1, 1, 0)
+	mmio.Clear(dozeScratchBase, dozePage)
+	dozeMap(dozeScratchBase, 0, 1, 1, dozePage)
+}
+
+const dozeRW = abi.PteWrite | abi.PteAccessed | abi.PteDirty
+
+// dozeFill serves a fault at addr: true if the address is the program's to use
+// and is mapped now. It is the only place where frames meet addresses.
+func dozeFill(addr uintptr) bool {
+	if addr-dozeRegionBase < dozeMaxRegions*mem.RegionSize {
+		return dozeFillPages(addr&^(dozePage-1), 1)
+	}
+	start, end, kind := dozeMem.regions.Lookup(addr)
+	if kind < dozeSmall {
+		return false
+	}
+	if kind == dozeLarge && dozeFillBlock(addr, start, end) {
+		return true
+	}
+	f := &dozeMem.frames
+	n := uintptr(16)
+	switch free := f.FreePages(); {
+	case free < f.TotalPages()/16:
+		n = 1
+	case free < f.TotalPages()/4:
+		n = 4
+	}
+	for {
+		lo := addr &^ (n*dozePage - 1)
+		if n == 1 || lo >= start && lo+n*dozePage <= end && dozeVacant(lo, n) {
+			break
+		}
+		n /= 2
+	}
+	for ; n > 0; n /= 2 {
+		if dozeFillPages(addr&^(n*dozePage-1), n) {
+			return true
+		}
+	}
+	dozeOutOfMemory(addr)
+	return false
+}
+
+// dozeVacant reports whether none of n pages from va, all under one table, is
+// mapped.
+func dozeVacant(va, n uintptr) bool {
+	if !dozeTable(va, 1) {
+		return dozeEntryAbove(va)&abi.PteHuge == 0
+	}
+	for i := uintptr(0); i < n; i++ {
+		if dozeEntry(va+i*dozePage, 1) != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// dozeEntryAbove returns va's entry at level 2, 0 if there is no such table.
+func dozeEntryAbove(va uintptr) uintptr {
+	if !dozeTable(va, 2) {
+		return 0
+	}
+	return dozeEntry(va, 2)
+}
+
+// dozeFillPages maps n frames in a row at va.
+func dozeFillPages(va, n uintptr) bool {
+	f := &dozeMem.frames
+	if !dozeLink(va, 1) {
+		return false
+	}
+	var pa uintptr
+	if n == 1 {
+		pa = f.Alloc()
+	} else {
+		pa = f.AllocRun(n)
+	}
+	if pa == 0 {
+		return false
+	}
+	dozeMap(va, pa|dozeRW, n, 1, dozePage)
+	if !dozeMem.zeroRAM {
+		mmio.Clear(va, n*dozePage)
+	}
+	return true
+}
+
+// dozeFillBlock maps 2 MiB at once if the region covers them, nothing there is
+// mapped yet, and the machine has blocks to spare.
+func dozeFillBlock(addr, start, end uintptr) bool {
+	f := &dozeMem.frames
+	lo := addr &^ (dozeBlock - 1)
+	if lo < start || lo+dozeBlock > end || f.FreePages() < f.TotalPages()/2 {
+		return false
+	}
+	if !dozeLink(lo, 2) || dozeEntry(lo, 2) != 0 {
+		return false
+	}
+	pa := f.AllocBlock()
+	if pa == 0 {
+		return false
+	}
+	dozeMap(lo, pa|dozeRW|abi.PteHuge, 1, 2, 0)
+	if !dozeMem.zeroRAM {
+		mmio.Clear(lo, dozeBlock)
+	}
+	return true
+}
+
+// dozeRelease takes every mapped page out of [start, end), clears it and gives
+// its frame back.
+func dozeRelease(start, end uintptr) {
+	for va := start; va < end; {
+		next := va&^(dozeBlock-1) + dozeBlock
+		if !dozeTable(va, 2) {
+			va = dozeSkip(va)
+			continue
+		}
+		stop := min(next, end)
+		switch e := dozeEntry(va, 2); {
+		case e&abi.PtePresent == 0:
+		case e&abi.PteHuge == 0:
+			dozeReleasePages(va, stop)
+		case stop-va == dozeBlock:
+			mmio.Clear(va, dozeBlock)
+			dozeMap(va, 0, 1, 2, dozeBlock)
+			dozeFree(e&abi.PteAddrMask, dozeBlock/dozePage)
+		default:
+			if !dozeSplit(va&^(dozeBlock-1), e) {
+				mmio.Clear(va, stop-va) // no frame for a table: at least it reads as zero
+				break
+			}
+			dozeReleasePages(va, stop)
+		}
+		va = next
+	}
+}
+
+// dozeSkip returns the first address beyond va that a table missing at level 3
+// or 4 leaves unmapped with it.
+func dozeSkip(va uintptr) uintptr {
+	if dozeEntry(va, 4)&abi.PtePresent == 0 {
+		return va&^(1<<39-1) + 1<<39
+	}
+	return va&^(1<<30-1) + 1<<30
+}
+
+// dozeSplit turns a 2 MiB entry into a table of 512 entries.
+func dozeSplit(va, entry uintptr) bool {
+	f := &dozeMem.frames
+	table := f.Alloc()
+	if table == 0 {
+		return false
+	}
+	if !dozeMem.zeroRAM {
+		dozeClearFrame(table)
+	}
+	dozeMap(va, 0, 1, 2, dozeBlock)
+	dozeMap(va, table|abi.PteWrite|abi.PteAccessed, 1, 2, 0)
+	dozeMap(va, entry&abi.PteAddrMask|dozeRW, dozeBlock/dozePage, 1, dozePage)
+	return true
+}
+
+// dozeReleasePages releases the 4 KiB pages of [va, end), which lie under one
+// table, in runs of neighbours.
+func dozeReleasePages(va, end uintptr) {
+	for va < end {
+		e := dozeEntry(va, 1)
+		if e&abi.PtePresent == 0 {
+			va += dozePage
+			continue
+		}
+		n := uintptr(1)
+		for va+n*dozePage < end && dozeEntry(va+n*dozePage, 1)&abi.PteAddrMask == e&abi.PteAddrMask+n*dozePage {
+			n++
+		}
+		mmio.Clear(va, n*dozePage)
+		dozeMap(va, 0, n, 1, dozePage)
+		dozeFree(e&abi.PteAddrMask, n)
+		va += n * dozePage
+	}
+}
+
+func dozeFree(pa, pages uintptr) {
+	if !dozeMem.frames.Free(pa, pages) {
+		dozeCrash("a frame was freed twice", pa)
+	}
+}
+
+// dozeMmap serves mmap(2): anonymous private memory only.
+func dozeMmap(addr, n, prot, flags, fd uintptr) uintptr {
+	if int32(fd) != -1 || flags&_MAP_ANON == 0 {
+		return dozeErr(dozeENODEV)
+	}
+	if n == 0 || addr&(dozePage-1) != 0 && flags&_MAP_FIXED != 0 {
+		return dozeErr(dozeEINVAL)
+	}
+	n = alignUp(n, dozePage)
+	addr &^= dozePage - 1
+	kind := uint32(dozeReserved)
+	if prot&(_PROT_READ|_PROT_WRITE) != 0 {
+		kind = dozeSmall
+	}
+	r := &dozeMem.regions
+	if flags&_MAP_FIXED != 0 {
+		if addr < dozeMmapLow || addr+n > dozeMmapHigh || addr+n < addr {
+			return dozeErr(dozeENOMEM)
+		}
+		if kind == dozeSmall && n >= 2*dozeBlock {
+			kind = dozeLarge // the heap grows in such pieces
+		}
+		dozeRelease(addr, addr+n)
+	} else {
+		addr = dozePlace(addr, n)
+		if addr == 0 {
+			return dozeErr(dozeENOMEM)
+		}
+	}
+	if !r.Set(addr, addr+n, kind) {
+		return dozeErr(dozeENOMEM)
+	}
+	return addr
+}
+
+// dozePlace finds n free bytes, at the hint if that is free, else lowest first.
+func dozePlace(hint, n uintptr) uintptr {
+	r := &dozeMem.regions
+	if hint >= dozeMmapLow && hint+n <= dozeMmapHigh && hint+n > hint {
+		if start, end, kind := r.Lookup(hint); kind == dozeNone && hint >= start && hint+n <= end {
+			return hint
+		}
+	}
+	align := uintptr(dozePage)
+	if n >= dozeBlock {
+		align = dozeBlock
+	}
+	return r.FindGap(dozeMmapLow, dozeMmapHigh, n, align)
+}
+
+// dozeMunmap serves munmap(2).
+func dozeMunmap(addr, n uintptr) uintptr {
+	n = alignUp(n, dozePage)
+	if addr&(dozePage-1) != 0 || n == 0 || addr < dozeMmapLow || addr+n > dozeMmapHigh {
+		return dozeErr(dozeEINVAL)
+	}
+	dozeRelease(addr, addr+n)
+	if !dozeMem.regions.Set(addr, addr+n, dozeNone) {
+		return dozeErr(dozeENOMEM)
+	}
+	return 0
+}
+
+// dozeMadvise serves madvise(2): DONTNEED and FREE give the frames back at
+// once; the rest is advice about what this kernel does anyway.
+func dozeMadvise(addr, n, advice uintptr) uintptr {
+	n = alignUp(n, dozePage)
+	if addr&(dozePage-1) != 0 || addr < dozeMmapLow || addr+n > dozeMmapHigh || addr+n < addr {
+		return dozeErr(dozeEINVAL)
+	}
+	switch advice {
+	case _MADV_DONTNEED, _MADV_FREE:
+		dozeRelease(addr, addr+n)
+	case _MADV_COLLAPSE:
+		return dozeErr(dozeEINVAL)
+	}
+	return 0
+}
+
+// dozeKernelPage maps a zero page of the kernel's own at va. It returns false
+// when memory is out.
+func dozeKernelPage(va uintptr) bool {
+	return dozeFillPages(va, 1)
+}
+
+func dozePtr(a uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&a)) }
+
+// dozeAddr is the address of something that does not move: a global.
+func dozeAddr[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }
+
+func dozeString(s string) (p, n uintptr) {
+	return uintptr(unsafe.Pointer(unsafe.StringData(s))), uintptr(len(s))
+}
+
+func (t *dozeThread) addr() uintptr { return uintptr(unsafe.Pointer(t)) }

@@ -1,0 +1,224 @@
+package runtime
+
+// The clock and the timer. The clock is a pvclock page: kvmclock's where the
+// host keeps one, else one of our own in the same layout, its rate measured
+// against the PIT and refined as time goes by. The timer is one-shot and there
+// is one deadline at a time.
+
+import (
+	"internal/runtime/doze/abi"
+	"internal/runtime/doze/mmio"
+	"internal/runtime/doze/pvclock"
+	"internal/runtime/math"
+)
+
+// How the timer is armed.
+const (
+	dozeTimerDeadline = iota // TSC-deadline MSR (SDM 3A, 11.5.4.1)
+	dozeTimerX2APIC          // initial count by MSR
+	dozeTimerXAPIC           // initial count by MMIO
+)
+
+var dozeTime struct {
+	mode     uint32
+	kvmclock bool
+	lapicHz  uint64 // input clock of the LAPIC timer, where it counts
+	armed    int64  // deadline the timer is armed for, dozeForever if none
+
+	// The clock of our own.
+	tsc0  uint64 // TSC at the first PIT reading
+	pit0  uint16
+	tried int64 // when the rate was last refined
+}
+
+// dozeNow is CLOCK_MONOTONIC in ns: what dozeClock returns, for the kernel.
+func dozeNow() int64 {
+	for {
+		if ns, ok := pvclock.Read(dozeClockPage); ok {
+			return int64(ns)
+		}
+	}
+}
+
+func dozeWallNow() int64 {
+	return dozeNow() + int64(mmio.Load64(dozeWall))
+}
+
+// dozeSetWall sets the wall clock's distance from the monotonic one, where the
+// VMM doesn't keep it.
+func dozeSetWall(offset int64) {
+	mmio.Store64(dozeWall, uint64(offset))
+}
+
+// dozeTSC converts a deadline to the TSC's value at that time, rounded up.
+func dozeTSC(deadline int64) uint64 {
+	tsc := mmio.Load64(dozeClockPage + pvclock.InfoTimestamp)
+	base := mmio.Load64(dozeClockPage + pvclock.InfoTime)
+	mul := mmio.Load32(dozeClockPage + pvclock.InfoMul)
+	shift := int8(mmio.Load8(dozeClockPage + pvclock.InfoShift))
+	return tsc + dozeUnscale(uint64(deadline)-base, mul, shift) + 1
+}
+
+// dozeUnscale is the inverse of pvclock.Scale: ns to TSC ticks.
+func dozeUnscale(ns uint64, mul uint32, shift int8) uint64 {
+	// ticks = ns * 2^32 / mul / 2^shift, by a rate in 32.32 fixed point.
+	rate := pvclock.Rate(mul, shift) // Hz
+	perNs := rate/1e9<<32 + rate%1e9<<32/1e9
+	hi, lo := math.Mul64(ns, perNs)
+	return hi<<32 | lo>>32
+}
+
+// dozeArm arms the timer for a deadline, dozeForever to leave it unarmed.
+func dozeArm(deadline int64) {
+	t := &dozeTime
+	t.armed = deadline
+	switch t.mode {
+	case dozeTimerDeadline:
+		var tsc uint64
+		if deadline != dozeForever {
+			tsc = dozeTSC(deadline)
+		}
+		dozeMSR(abi.MSRTSCDeadline, tsc)
+	default:
+		dozeArmCount(deadline)
+	}
+}
+
+// dozeArmCount arms the timer by a count of 32 bits, at the finest division
+// that reaches so far. A deadline beyond even the coarsest comes early; whoever
+// waits then finds that it is not yet time.
+func dozeArmCount(deadline int64) {
+	if deadline == dozeForever {
+		dozeLAPIC(dozeLAPICInit, 0)
+		return
+	}
+	ns := max(deadline-dozeNow(), 0)
+	hi, lo := math.Mul64(uint64(ns), dozeTime.lapicHz)
+	ticks := dozeDiv(hi, lo, 1e9) + 1
+	divide := uint64(0xb) // by 1
+	switch {
+	case ticks>>32 == 0:
+	case ticks>>4>>32 == 0:
+		divide, ticks = 3, ticks>>4
+	default:
+		divide, ticks = 0xa, min(ticks>>7, 1<<32-1)
+	}
+	dozeLAPIC(dozeLAPICDivide, divide)
+	dozeLAPIC(dozeLAPICInit, max(ticks, 1))
+}
+
+// dozeDiv divides a 128-bit number, whose quotient must fit 64 bits.
+func dozeDiv(hi, lo, d uint64) uint64 {
+	q, r := lo/d, lo%d
+	step, rest := ^uint64(0)/d, ^uint64(0)%d+1 // 2^64 = step*d + rest
+	if rest == d {
+		step, rest = step+1, 0
+	}
+	for ; hi > 0; hi-- {
+		q += step
+		if r += rest; r >= d {
+			q, r = q+1, r-d
+		}
+	}
+	return q
+}
+
+// dozeArmNext arms the timer for what a running machine must be told of: the
+// next deadline, the end of the slice if others are ready, sysmon's turn. A
+// timer armed for something earlier is left alone: coming once for nothing is
+// cheaper than arming it on every switch.
+func dozeArmNext() {
+	s := &dozeSched
+	d := dozeNextDeadline()
+	if s.head != nil {
+		d = min(d, dozeCurrent().since+dozeSlice)
+	}
+	if s.sysmon != nil {
+		d = min(d, s.due)
+	}
+	if d < dozeTime.armed {
+		dozeArm(d)
+	}
+}
+
+// LAPIC registers of the timer, as xAPIC offsets (SDM 3A, 11.5.4).
+const (
+	dozeLAPICTimer  = 0x320
+	dozeLAPICInit   = 0x380
+	dozeLAPICCount  = 0x390
+	dozeLAPICDivide = 0x3e0
+)
+
+func dozeLAPIC(reg uintptr, v uint64) {
+	if dozeTime.mode == dozeTimerXAPIC {
+		dozeGate(abi.ReqLAPIC, reg, uintptr(v), 0, 0, 0)
+	} else {
+		dozeMSR(0x800+reg/16, v)
+	}
+	dozeStats.gates++
+}
+
+func dozeLAPICRead(reg uintptr) uint64 {
+	if dozeTime.mode == dozeTimerXAPIC {
+		return uint64(dozeGate(abi.ReqLAPICRd, reg, 0, 0, 0, 0))
+	}
+	return uint64(dozeGate(abi.ReqRdmsr, 0x800+reg/16, 0, 0, 0, 0))
+}
+
+func dozeMSR(msr uintptr, v uint64) {
+	if dozeGate(abi.ReqWrmsr, msr, uintptr(v), 0, 0, 0) != 0 {
+		dozeCrash("the nucleus refused an MSR", msr)
+	}
+	dozeStats.gates++
+}
+
+// dozeTimeInit finds clock and timer. It runs once, before the first thread.
+func dozeTimeInit(c *dozeCPU) {
+	t := &dozeTime
+	t.armed = dozeForever
+	t.mode = dozeTimerXAPIC
+	if c.x2apic {
+		t.mode = dozeTimerX2APIC
+	}
+	if c.kvm&dozeKVMClock != 0 {
+		t.kvmclock = true
+		dozeMSR(abi.MSRKVMWall, abi.VCPUPage0+abi.VCPUWall)
+		dozeMSR(abi.MSRKVMClock, abi.VCPUPage0+abi.VCPUClock|1)
+		if mmio.Load32(dozeWallSeq) == 0 {
+			dozeWallFromKVM()
+		}
+	} else {
+		dozeClockOfOurOwn()
+		dozeWallFromRTC()
+	}
+	switch {
+	case c.deadline && c.x2apic:
+		t.mode = dozeTimerDeadline
+		dozeMSR(abi.MSRX2APICLVTT, abi.VectorTimer|2<<17)
+	case t.lapicHz == 0:
+		dozeMeasureLAPIC()
+		fallthrough
+	default:
+		dozeLAPIC(dozeLAPICTimer, abi.VectorTimer)
+	}
+	if c.kvm&dozeKVMSteal != 0 {
+		dozeMSR(abi.MSRKVMSteal, abi.VCPUPage0+abi.VCPUSteal|1)
+	}
+	if c.kvm&dozeKVMPoll != 0 {
+		dozeMSR(abi.MSRKVMPoll, 0) // the host need not poll for us when we halt
+	}
+}
+
+// dozeWallFromKVM takes the wall clock at kvmclock's zero from its page
+// (KVM msr.rst: MSR_KVM_WALL_CLOCK_NEW).
+func dozeWallFromKVM() {
+	const page = abi.VCPUPage0 + abi.VCPUWall
+	for {
+		v := mmio.Load32(page)
+		sec, nsec := mmio.Load32(page+4), mmio.Load32(page+8)
+		if v&1 == 0 && mmio.Load32(page) == v {
+			dozeSetWall(int64(sec)*1e9 + int64(nsec))
+			return
+		}
+	}
+}
