@@ -1,0 +1,167 @@
+package park
+
+import (
+	"math"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+type guest struct {
+	*Sleeper
+	kicks, interrupts atomic.Uint64
+}
+
+func newGuest(t *testing.T) *guest {
+	t.Helper()
+	start := time.Now()
+	g := &guest{}
+	s, err := New(Shared{new(atomic.Uint64), new(atomic.Uint64), new(atomic.Uint32)}, Host{
+		Now:       func() uint64 { return uint64(time.Since(start)) },
+		Kick:      func() { g.kicks.Add(1) },
+		Interrupt: func() { g.interrupts.Add(1) },
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { s.Close() })
+	g.Sleeper = s
+	return g
+}
+
+func (g *guest) in(d time.Duration) { g.Due.Store(g.host.Now() + uint64(d)) }
+
+// parkWithin fails the test if Park does not return in time.
+func (g *guest) parkWithin(t *testing.T, limit time.Duration) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { g.Park(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(limit):
+		t.Fatal("the sleeper did not wake")
+	}
+	require.False(t, g.Parked())
+}
+
+func (g *guest) waitParked(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, g.Parked, 10*time.Second, time.Millisecond)
+}
+
+func TestReturnsAtOnce(t *testing.T) {
+	g := newGuest(t)
+	g.parkWithin(t, time.Minute) // due 0 is past
+	g.Due.Store(math.MaxUint64)
+	g.Raise(4)
+	g.parkWithin(t, time.Minute)
+	require.EqualValues(t, 4, g.Pending.Swap(0))
+	require.Equal(t, Counts{Parks: 2}, g.Counts())
+}
+
+func TestDeadline(t *testing.T) {
+	g := newGuest(t)
+	g.in(20 * time.Millisecond)
+	g.parkWithin(t, time.Minute)
+	require.LessOrEqual(t, g.Due.Load(), g.host.Now(), "woke early")
+	c := g.Counts()
+	require.EqualValues(t, 1, c.Deadlines)
+	require.EqualValues(t, 1, c.Sleeps)
+}
+
+func TestRaiseWakesOneThatSleepsForEver(t *testing.T) {
+	g := newGuest(t)
+	g.Due.Store(math.MaxUint64)
+	go func() { g.waitParked(t); g.Raise(1) }()
+	g.parkWithin(t, time.Minute)
+	require.EqualValues(t, 1, g.Counts().Events)
+	require.Zero(t, g.interrupts.Load())
+}
+
+func TestRequestWakesWithoutAnEvent(t *testing.T) {
+	g := newGuest(t)
+	g.in(time.Hour)
+	go func() { g.waitParked(t); g.Request(Stop) }()
+	g.parkWithin(t, time.Minute)
+	require.EqualValues(t, Stop, g.Requests())
+	require.Zero(t, g.Requests())
+	require.Zero(t, g.Pending.Load())
+	require.EqualValues(t, 1, g.kicks.Load())
+}
+
+func TestWantInterruptsOnlyARunningGuest(t *testing.T) {
+	g := newGuest(t)
+	g.Raise(1)
+	require.Zero(t, g.interrupts.Load())
+	g.Want.Store(1)
+	g.Raise(1)
+	require.EqualValues(t, 1, g.interrupts.Load())
+}
+
+func TestLateFireIsNoEvent(t *testing.T) {
+	g := newGuest(t)
+	g.in(30 * time.Millisecond)
+	go func() { g.waitParked(t); g.timer.fire() }()
+	g.parkWithin(t, time.Minute)
+	require.LessOrEqual(t, g.Due.Load(), g.host.Now(), "woke early")
+	require.EqualValues(t, 1, g.Counts().Deadlines)
+}
+
+func TestArmTakesAnyDeadline(t *testing.T) {
+	g := newGuest(t)
+	g.timer.arm(uint64(time.Hour), 0)
+	g.timer.arm(math.MaxUint64-1, 0) // beyond what a Duration holds
+	g.timer.arm(math.MaxUint64, 0)
+}
+
+// Nothing is lost: every event that is raised is received, under raisers that
+// come at any time and deadlines that pass meanwhile.
+func TestNoWakeUpIsLost(t *testing.T) {
+	const raisers, each = 8, 3000
+	g := newGuest(t)
+	// Each raiser owns a bit and waits until the guest took it, so a lost
+	// wake-up stops the test.
+	var taken [raisers]atomic.Uint64
+	var raising sync.WaitGroup
+	for i := range raisers {
+		raising.Go(func() {
+			for n := range uint64(each) {
+				g.Raise(1 << i)
+				for taken[i].Load() <= n {
+					time.Sleep(time.Duration(rand.IntN(20)) * time.Microsecond)
+				}
+			}
+		})
+	}
+	stop := make(chan struct{})
+	go func() { raising.Wait(); close(stop); g.Request(Stop) }()
+	limit := time.After(2 * time.Minute)
+	for g.Requests()&Stop == 0 {
+		select {
+		case <-limit:
+			t.Fatal("a wake-up was lost")
+		default:
+		}
+		events := g.Pending.Swap(0)
+		for i := range raisers {
+			if events>>i&1 != 0 {
+				taken[i].Add(1)
+			}
+		}
+		if events != 0 {
+			continue
+		}
+		if rand.IntN(2) == 0 {
+			g.in(time.Duration(rand.IntN(100)) * time.Microsecond)
+		} else {
+			g.Due.Store(math.MaxUint64)
+		}
+		g.Park()
+	}
+	<-stop
+	for i := range raisers {
+		require.EqualValues(t, each, taken[i].Load())
+	}
+}

@@ -1,0 +1,72 @@
+package park
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// timer is what a parked goroutine waits for: a timerfd in the runtime's poller,
+// so that no thread is held, the deadline is a high-resolution one, and waking
+// means making it expire. CLOCK_BOOTTIME goes on while the host is suspended.
+type timer struct {
+	fd   int
+	file *os.File
+}
+
+func newTimer() (*timer, error) {
+	fd, err := unix.TimerfdCreate(unix.CLOCK_BOOTTIME, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("timerfd_create: %w", err)
+	}
+	return &timer{fd: fd, file: os.NewFile(uintptr(fd), "timerfd")}, nil
+}
+
+func (t *timer) close() error { return t.file.Close() }
+
+// Host clocks drift against kvmclock, which runs at the raw rate: by at most 500
+// ppm (the limit of adjtimex). A long sleep is cut short by a bit more than that
+// and looks at the clock again; for a short one the error does not matter.
+const (
+	longSleep = 10 * time.Second
+	driftPart = 1024
+)
+
+// arm makes the timer expire at due, now being the time on the same clock. It
+// forgets an earlier expiry.
+func (t *timer) arm(due, now uint64) {
+	if due == math.MaxUint64 {
+		t.set(0)
+		return
+	}
+	d := time.Duration(min(due-now, math.MaxInt64))
+	if d > longSleep {
+		d -= d / driftPart
+	}
+	t.set(max(d, 1))
+}
+
+// fire makes the timer expire at once.
+func (t *timer) fire() { t.set(1) }
+
+// set arms the timer, relative to now; 0 disarms it.
+func (t *timer) set(d time.Duration) {
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(d))}
+	if err := unix.TimerfdSettime(t.fd, 0, &spec, nil); err != nil {
+		// The descriptor is ours and the time is positive: there is no way to go
+		// on with a timer that does not work.
+		panic(fmt.Sprintf("timerfd_settime %v: %v", d, err))
+	}
+}
+
+// wait returns when the timer has expired, or is closed.
+func (t *timer) wait() {
+	var count [8]byte
+	if _, err := t.file.Read(count[:]); err != nil && !errors.Is(err, os.ErrClosed) {
+		panic(fmt.Sprintf("read timerfd: %v", err))
+	}
+}
