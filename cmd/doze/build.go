@@ -33,6 +33,7 @@ package, with .doze added, unless -o names it.`,
 			if err != nil {
 				return err
 			}
+			note("building " + req.Package)
 			_, err = b.Build(cmd.Context(), req)
 			return err
 		},

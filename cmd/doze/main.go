@@ -55,6 +55,6 @@ wrong usage included.`,
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newGoroot(), newBuild())
+	root.AddCommand(newBuild(), newRun(), newGoroot())
 	return root
 }

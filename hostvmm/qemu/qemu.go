@@ -184,7 +184,7 @@ func arguments(c vm.Config, o Options, cmdline string) []string {
 	} {
 		args = append(args,
 			"-add-fd", fmt.Sprintf("fd=%d,set=%d", s.fd, i),
-			"-chardev", fmt.Sprintf("file,id=c%d,path=/dev/fdset/%d", i, i),
+			"-chardev", fmt.Sprintf("file,id=c%d,path=/dev/fdset/%d,append=on", i, i),
 			"-device", fmt.Sprintf("%s,chardev=c%d", s.device, i))
 	}
 	return append(args,

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/doze-vm/doze/hostvmm/control"
+	"github.com/doze-vm/doze/hostvmm/vm"
+	"github.com/doze-vm/doze/runtime_pv/gobuild"
+	"github.com/spf13/cobra"
+)
+
+// defaultMemory is what a machine gets if --memory does not say. Memory that the
+// program never touches costs the host nothing.
+const defaultMemory = 128 << 20
+
+// runFlags are the flags of run as given.
+type runFlags struct {
+	backend backendFlags
+	cpus    int
+	memory  sizeValue
+	env     []string
+	idle    string
+	strace  bool
+	stats   bool
+}
+
+func newRun() *cobra.Command {
+	f := runFlags{memory: defaultMemory}
+	cmd := &cobra.Command{
+		Use:   "run [flags] IMAGE|PACKAGE [ARG]...",
+		Short: "Boot an image, or a package built into one",
+		Long: `Boots an image as a virtual machine, passes its stdout and stderr on, and exits
+with the status of the program in it. A package is built first and kept in the
+cache folder. Flags of doze stand before the image; what follows it belongs to
+the program.
+
+Exit status: the program's; 128 + N if signal N ended the machine; 125 if doze
+itself failed.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("run: no image given: doze run IMAGE|PACKAGE [ARG]...")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runMachine(cmd.Context(), f, args[0], args[1:])
+		},
+	}
+	flags := cmd.Flags()
+	flags.SetInterspersed(false)
+	f.backend.add(flags)
+	flags.IntVar(&f.cpus, "cpus", 1, "number of vCPUs")
+	flags.Var(&f.memory, "memory", "memory of the machine, as 64M or 1G")
+	flags.StringArrayVar(&f.env, "env", nil, "set an environment variable, NAME=VALUE (repeat for more)")
+	flags.StringVar(&f.idle, "idle", vm.IdlePark, "how an idle machine sleeps: park or hlt")
+	flags.BoolVar(&f.strace, "strace", false, "print each call of the program on stderr")
+	flags.BoolVar(&f.stats, "stats", false, "print exits and wake-ups on stderr at the end")
+	return cmd
+}
+
+func runMachine(ctx context.Context, f runFlags, target string, args []string) error {
+	start := time.Now()
+	if f.idle != vm.IdlePark && f.idle != vm.IdleHLT {
+		return fmt.Errorf("run: --idle %q: use %s or %s", f.idle, vm.IdlePark, vm.IdleHLT)
+	}
+	if f.cpus < 1 {
+		return fmt.Errorf("run: --cpus %d: use at least 1", f.cpus)
+	}
+	backend, err := f.backend.choose()
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	path, name, err := imageOf(ctx, target)
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	res, err := backend.run(ctx, vm.Config{
+		Image: path, Name: name, Args: args, Env: f.env, Memory: uint64(f.memory), CPUs: f.cpus,
+		Stdout: os.Stdout, Stderr: os.Stderr, Idle: f.idle, Strace: f.strace, Start: start,
+	})
+	if err != nil {
+		return fmt.Errorf("run %s: %w", target, err)
+	}
+	if res.Crash != nil {
+		_ = control.WriteReport(os.Stderr, res.Crash, path)
+	}
+	if f.stats {
+		for _, s := range res.Stats {
+			fmt.Fprintf(os.Stderr, "%s: %s\n", s.Name, s.Value)
+		}
+	}
+	if res.ExitCode != 0 {
+		return exitStatus(res.ExitCode)
+	}
+	return nil
+}
+
+// imageOf returns the image that target names and the program's argv[0]. What is
+// a file is an image, all else is a package to build.
+func imageOf(ctx context.Context, target string) (path, name string, err error) {
+	info, err := os.Stat(target)
+	isFile := err == nil && !info.IsDir()
+	switch {
+	case isFile && !strings.HasSuffix(target, ".go"):
+		return target, strings.TrimSuffix(baseName(target), ".doze"), nil
+	case errors.Is(err, fs.ErrNotExist) && strings.HasSuffix(target, ".doze"):
+		return "", "", fmt.Errorf("%s: no such image: make it with doze build", target)
+	}
+	b, err := newBuilder()
+	if err != nil {
+		return "", "", err
+	}
+	note("building " + target)
+	path, err = b.BuildCached(ctx, gobuild.Request{Package: target, Log: os.Stderr})
+	return path, gobuild.DefaultName(target), err
+}
+
+func baseName(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+
+// interruptible returns a context that SIGINT and SIGTERM end, with the signal
+// as its cause.
+func interruptible(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		select {
+		case s := <-ch:
+			cancel(vm.Signal(s.(syscall.Signal)))
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { signal.Stop(ch); cancel(nil) }
+}
