@@ -22,6 +22,8 @@ type rules struct {
 	syscalls map[string]int
 	// calls are the function calls to replace.
 	calls []callRule
+	// texts are the other places to replace.
+	texts []textRule
 	// removed files are replaced by files of other names.
 	removed []string
 }
@@ -30,6 +32,11 @@ type rules struct {
 type callRule struct {
 	file, function string
 	from, to       string
+}
+
+// textRule replaces a text that must occur exactly once in a file.
+type textRule struct {
+	file, from, to string
 }
 
 // minors holds the supported versions. The seam is the same in both.
@@ -48,6 +55,11 @@ var seam = rules{
 	calls: []callRule{
 		{"runtime/proc.go", "sysmon", "usleep(delay)", "dozeSysmonDelay(delay)"},
 		{"runtime/proc.go", "sysmon", "notetsleep(&sched.sysmonnote, sleep)", "dozeSysmonWait(&sched.sysmonnote, sleep)"},
+	},
+	texts: []textRule{
+		// A function that calls gets a frame pointer pushed, but rt_sigreturn finds the signal frame by the
+		// stack pointer.
+		{"runtime/sys_linux_amd64.s", "TEXT runtime·sigreturn__sigaction(SB),NOSPLIT,$0\n", "TEXT runtime·sigreturn__sigaction(SB),NOSPLIT|NOFRAME,$0\n"},
 	},
 	removed: []string{"runtime/netpoll_epoll.go"},
 }
@@ -93,6 +105,11 @@ func (r rules) apply(src string) error {
 			return err
 		}
 	}
+	for _, t := range r.texts {
+		if err := edit(src, t.file, t.rewrite); err != nil {
+			return err
+		}
+	}
 	for _, name := range r.removed {
 		if err := os.Remove(filepath.Join(src, filepath.FromSlash(name))); err != nil {
 			return fmt.Errorf("%w: this Go tree is not the one Doze was checked against", err)
@@ -130,6 +147,13 @@ func rewriteSyscalls(data []byte, want int) ([]byte, error) {
 		return nil, fmt.Errorf("a SYSCALL instruction in a form that is not understood")
 	}
 	return out, nil
+}
+
+func (t textRule) rewrite(data []byte) ([]byte, error) {
+	if n := bytes.Count(data, []byte(t.from)); n != 1 {
+		return nil, fmt.Errorf("%q occurs %d times where 1 was expected", t.from, n)
+	}
+	return bytes.Replace(data, []byte(t.from), []byte(t.to), 1), nil
 }
 
 // rewrite applies the rule to a file.
