@@ -8,5 +8,5 @@ import "embed"
 
 // Sources holds the module's guest side by its path in the module.
 //
-//go:embed all:runtime_pv/goroot kernel
+//go:embed all:runtime_pv/goroot kernel drivers
 var Sources embed.FS
