@@ -80,7 +80,7 @@ const (
 	ReqRdmsr   = 2 // RDI = MSR; RAX = value, or -1
 	ReqMap     = 3 // RDI = address, RSI = first entry, RDX = count, R8 = level 1..4, R9 = step
 	ReqLAPIC   = 4 // RDI = register offset, RSI = value: xAPIC write
-	ReqHideLow = 5 // unmap 4 KiB..1 MiB: the firmware's tables have been read
+	ReqHideLow = 5 // unmap the first 1 MiB: the firmware's tables have been read
 	ReqLAPICRd = 6 // RDI = register offset; RAX = value
 )
 

@@ -137,7 +137,7 @@ func checkTables(t *testing.T, img []byte) {
 		addr uint64
 		bits uint64
 	}{
-		{"page zero", 0, 0},
+		{"page zero", 0, p | u | a | nx},
 		{"low", 0x1000, p | u | a | nx},
 		{"low end", 0xff000, p | u | a | nx},
 		{"boot text", abi.BlobBase, p | a},

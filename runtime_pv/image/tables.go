@@ -8,9 +8,10 @@ import (
 	"github.com/doze-vm/doze/kernel/abi"
 )
 
-// Where firmware, PVH loader and VMM leave their tables.
+// Where firmware, PVH loader and VMM leave their tables: page zero too, until
+// ReqHideLow.
 const (
-	lowStart = 0x1000
+	lowStart = 0
 	lowEnd   = 0x100000
 )
 

@@ -266,8 +266,8 @@ req_lapic_read:
 req_hide_low:
 	push	%rcx
 	push	%rdi
-	movabs	$TablesRW + 8, %rdi		# the entry of address 4 KiB
-	mov	$255, %ecx
+	movabs	$TablesRW, %rdi			# the entry of address 0
+	mov	$256, %ecx
 	xor	%eax, %eax
 	cld
 	rep stosq
