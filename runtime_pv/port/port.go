@@ -114,6 +114,7 @@ func (p *Port) make(root string, tc Toolchain, rules rules, guest map[string][]b
 func treeKey(tc Toolchain, guest map[string][]byte) string {
 	h := sha256.New()
 	io.WriteString(h, treeFormat+"\x00"+tc.Version+"\x00"+tc.GOROOT+"\x00")
+	fmt.Fprintf(h, "%v\x00", seam) // fmt prints maps in the order of their keys
 	names := make([]string, 0, len(guest))
 	for name := range guest {
 		names = append(names, name)
