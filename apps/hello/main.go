@@ -26,7 +26,7 @@ func main() {
 		return
 	}
 	fmt.Printf("machine: VMM %s on %s, clock %s, idle by %s, %s CPU, %d MiB memory\n",
-		m["vmm"], m["accel"], m["clock"], m["idle"], m["cpus"], number(m["memory"])>>20)
+		m["vmm"], m["accel"], m["clock"], m["idle"], m["cpus"], (number(m["memory"])+1<<19)>>20) // to the nearest: a few pages are not RAM
 	fmt.Printf("time: %v from VMM start to main\n", time.Duration(number(m["start_to_now_ns"])).Round(time.Microsecond))
 }
 

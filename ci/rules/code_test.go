@@ -36,7 +36,7 @@ var directions = []direction{
 	{folder: "drivers", may: []string{"kernel", "drivers"}, std: lowStd},
 	{folder: "pv"},
 	{folder: "apps", may: []string{"pv"}},
-	{folder: "runtime_pv/port", may: []string{"kernel/abi"}},
+	{folder: "runtime_pv/port", may: []string{"runtime_pv/port", "kernel/abi"}},
 	{folder: "runtime_pv", may: []string{"runtime_pv", "kernel/abi", "kernel/boot"}},
 	{folder: "hostvmm", may: []string{"hostvmm", "kernel/abi", "drivers/virtio"}},
 	{folder: "cmd", may: []string{"", "cmd", "hostvmm", "runtime_pv", "kernel/abi"}},
