@@ -112,3 +112,6 @@ func (c *Code) Repeat(n uint32, body func()) *Code {
 
 // UD2 raises #UD; without an IDT that ends in a triple fault.
 func (c *Code) UD2() *Code { return c.emit(0x0f, 0x0b) }
+
+// Halt stops with interrupts off, for ever.
+func (c *Code) Halt() *Code { return c.emit(0xfa, 0xf4) }

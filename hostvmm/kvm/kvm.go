@@ -53,10 +53,10 @@ const (
 	CapIRQChip       = 0
 	CapXcrs          = 56
 	CapTSCDeadline   = 72
-	CapGetTSCKHz     = 61
 	CapImmediateExit = 136
 	CapHaltPoll      = 182
 	CapNrMemSlots    = 10
+	CapAdjustClock   = 39 // its value: flags of ClockData
 )
 
 // Exit reasons (kvm_run.exit_reason).

@@ -1,0 +1,47 @@
+package hostvmm
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/doze-vm/doze/hostvmm/kvm"
+	"github.com/doze-vm/doze/kernel/abi"
+)
+
+func leaf(list []kvm.CPUIDEntry, function uint32) (found []kvm.CPUIDEntry) {
+	for _, e := range list {
+		if e.Function == function {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+func TestGuestCPUID(t *testing.T) {
+	got := guestCPUID([]kvm.CPUIDEntry{
+		{Function: 1, EBX: 0x05100800, ECX: ecxVMX | ecxMonitor | 1},
+		{Function: 7, Flags: kvm.CPUIDIndexed, EDX: edxAMX | 1},
+		{Function: 0xb, Index: 1, Flags: kvm.CPUIDIndexed, EDX: 5},
+		{Function: 0x80000001, ECX: ecxSVM | 1},
+		{Function: 0x40000001, EAX: 0x1007efb},
+		{Function: abi.CPUIDDoze, EAX: 99},
+	})
+	require.Equal(t, []kvm.CPUIDEntry{{Function: 1, EBX: 0x0800, ECX: ecxTSCDeadline | ecxHypervisor | 1}}, leaf(got, 1))
+	require.EqualValues(t, 1, leaf(got, 7)[0].EDX)
+	require.Zero(t, leaf(got, 0xb)[0].EDX)
+	require.EqualValues(t, 1, leaf(got, 0x80000001)[0].ECX)
+	require.EqualValues(t, 0x1007efb, leaf(got, 0x40000001)[0].EAX, "KVM's leaves stay")
+	require.Len(t, leaf(got, abi.CPUIDDoze), 1)
+	require.EqualValues(t, abi.CPUIDSignature, leaf(got, abi.CPUIDDoze)[0].ECX)
+	f := leaf(got, abi.CPUIDDozeFeatures)[0]
+	require.EqualValues(t, abi.FeatPark|abi.FeatWall|abi.FeatZeroRAM, f.EAX)
+	require.EqualValues(t, abi.Version, f.EBX)
+}
+
+func TestGuestXCR0(t *testing.T) {
+	for eax, want := range map[uint32]uint64{0x2ff: 0xe7, 0x7: 0x7, 0x3: 0x3, 0x67: 0x7, 0xe3: 0x3, 0: 1} {
+		require.Equal(t, want, guestXCR0([]kvm.CPUIDEntry{{Function: 0xd, EAX: eax}}), "%#x", eax)
+	}
+	require.EqualValues(t, 1, guestXCR0(nil))
+}

@@ -1,0 +1,195 @@
+package hostvmm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/doze-vm/doze/hostvmm/boot"
+	"github.com/doze-vm/doze/hostvmm/control"
+	"github.com/doze-vm/doze/hostvmm/device"
+	"github.com/doze-vm/doze/hostvmm/kvm"
+	"github.com/doze-vm/doze/hostvmm/loader"
+	"github.com/doze-vm/doze/hostvmm/park"
+	"github.com/doze-vm/doze/hostvmm/vm"
+	"github.com/doze-vm/doze/kernel/abi"
+)
+
+// firstGSI is the interrupt line of the first device; those below belong to PCs.
+const firstGSI = 5
+
+// Machine is a virtual machine with one vCPU.
+type Machine struct {
+	mapping, mem []byte
+	vm           *kvm.VM
+	cpu          *kvm.VCPU
+	sleeper      *park.Sleeper
+	clock        *wall
+	devices      []*device.MMIO
+	com1, com2   io.Writer
+	control      control.Parser
+	stats        counters
+	running      atomic.Bool
+	ended        atomic.Bool
+}
+
+// New makes a machine that is ready to run. The image may be closed afterwards.
+func New(h *Host, im *loader.Image, c vm.Config) (m *Machine, err error) {
+	if err := checkConfig(im, c); err != nil {
+		return nil, err
+	}
+	m = &Machine{com1: writer(c.Stdout), com2: writer(c.Stderr)}
+	defer func() {
+		if err != nil {
+			m.Close()
+		}
+	}()
+	if m.mapping, m.mem, err = loader.MapMemory(c.Memory); err != nil {
+		return nil, err
+	}
+	if err = im.Load(m.mem); err != nil {
+		return nil, err
+	}
+	startInfo, err := m.startInfo(c)
+	if err != nil {
+		return nil, err
+	}
+	if m.vm, m.cpu, err = buildVM(h, m.mem); err != nil {
+		return nil, err
+	}
+	if m.sleeper, err = park.New(m.shared(0), park.Host{
+		Now: m.now, Kick: m.cpu.Kick, Interrupt: func() { _ = m.vm.Interrupt(0, abi.VectorKick) },
+	}); err != nil {
+		return nil, err
+	}
+	m.clock = newWall(m.mem, m.vm, m.Parked)
+	return m, enter64(m.cpu, h.xcr0, im.Entry64(), startInfo)
+}
+
+func checkConfig(im *loader.Image, c vm.Config) error {
+	switch {
+	case c.CPUs > 1:
+		return fmt.Errorf("%d vCPUs: this VMM runs one", c.CPUs)
+	case c.Memory > loader.MaxMemory:
+		return fmt.Errorf("memory of %d MiB: at most %d MiB fit below the devices", c.Memory>>20, uint64(loader.MaxMemory)>>20)
+	case c.Memory%abi.PageSize != 0:
+		return fmt.Errorf("memory of %d bytes: give a multiple of %d", c.Memory, abi.PageSize)
+	}
+	return im.Fits(c.Memory)
+}
+
+func writer(w io.Writer) io.Writer {
+	if w == nil {
+		return io.Discard
+	}
+	return w
+}
+
+// startInfo makes the devices and writes the tables that announce them.
+func (m *Machine) startInfo(c vm.Config) (uint64, error) {
+	line := boot.FromConfig(c, "hostvmm", "kvm")
+	for i, out := range []io.Writer{m.com1, m.com2} {
+		m.devices = append(m.devices, device.NewConsole(device.RAM(m.mem), out))
+		line.Devices = append(line.Devices, boot.Device{
+			Size: abi.PageSize, Base: abi.VirtioBase + uint64(i)*abi.PageSize, GSI: firstGSI + uint32(i)})
+	}
+	text, err := line.Encode(boot.HostLimit)
+	if err != nil {
+		return 0, err
+	}
+	return loader.WriteStartInfo(m.mem, text)
+}
+
+// shared are the park words in a vCPU's page. Guest memory is mapped as long as
+// the machine lives, and the offsets are aligned.
+func (m *Machine) shared(cpu uint64) park.Shared {
+	page := unsafe.Pointer(&m.mem[abi.VCPUPage0+cpu*abi.PageSize])
+	return park.Shared{
+		Pending: (*atomic.Uint64)(unsafe.Add(page, abi.ParkPending)),
+		Due:     (*atomic.Uint64)(unsafe.Add(page, abi.ParkDue)),
+		Want:    (*atomic.Uint32)(unsafe.Add(page, abi.ParkWant)),
+	}
+}
+
+// now is kvmclock. It cannot fail on a VM that exists.
+func (m *Machine) now() uint64 {
+	c, err := m.vm.Clock()
+	if err != nil {
+		panic(err)
+	}
+	return c.Clock
+}
+
+// Raise tells the guest of events (abi.EventKick and others). Any goroutine may.
+func (m *Machine) Raise(events uint64) { m.sleeper.Raise(events) }
+
+// Parked says whether the machine sleeps.
+func (m *Machine) Parked() bool { return m.sleeper.Parked() }
+
+// Answered says whether the guest has taken all events that were raised, and
+// sleeps again.
+func (m *Machine) Answered() bool { return m.sleeper.Pending.Load() == 0 && m.Parked() }
+
+// Running says whether Run has neither ended nor failed to start.
+func (m *Machine) Running() bool { return m.running.Load() && !m.ended.Load() }
+
+// Memory is the machine's memory, for those who account for it.
+func (m *Machine) Memory() []byte { return m.mem }
+
+// Run runs the machine to its end. The end of ctx ends it too. Run can be called
+// once.
+func (m *Machine) Run(ctx context.Context) (vm.Result, error) {
+	requested := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { m.sleeper.Request(park.Stop); close(requested) })
+	defer func() {
+		if !stop() {
+			<-requested // it must not touch a machine that is being closed
+		}
+	}()
+	m.running.Store(true)
+	defer m.ended.Store(true)
+	defer m.clock.stop()
+	why := m.serve()
+	res, err := m.result(ctx, why)
+	stats := m.Stats()
+	stats.Kernel, _ = m.cpu.Stats(kernelNames) // older kernels have none
+	res.Stats = stats.List()
+	return res, err
+}
+
+// result puts together what the guest said and how it ended.
+func (m *Machine) result(ctx context.Context, why error) (vm.Result, error) {
+	switch {
+	case errors.Is(why, errStopped):
+		return vm.Result{ExitCode: vm.Interrupted(ctx)}, nil
+	case errors.Is(why, errEnded) || m.control.Spoke():
+		return m.control.Result()
+	}
+	return vm.Result{ExitCode: crashStatus, Crash: m.crash(why)}, nil
+}
+
+// Close frees the machine. It must not be running.
+func (m *Machine) Close() error {
+	var errs []error
+	if m.clock != nil {
+		m.clock.stop()
+	}
+	if m.sleeper != nil {
+		errs = append(errs, m.sleeper.Close())
+	}
+	if m.cpu != nil {
+		errs = append(errs, m.cpu.Close())
+	}
+	if m.vm != nil {
+		errs = append(errs, m.vm.Close())
+	}
+	if m.mapping != nil {
+		errs = append(errs, unix.Munmap(m.mapping))
+	}
+	return errors.Join(errs...)
+}

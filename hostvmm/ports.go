@@ -1,0 +1,75 @@
+package hostvmm
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/doze-vm/doze/hostvmm/kvm"
+	"github.com/doze-vm/doze/kernel/abi"
+)
+
+// Registers of a 16550 UART from its base, as much as an early console needs.
+const (
+	uartPorts    = 8
+	uartData     = 0
+	uartLSR      = 5
+	uartLSREmpty = 0x60 // nothing waits to be sent
+)
+
+// port serves a port access; REP OUTSB brings several items at once.
+func (m *Machine) port(a kvm.IO) error {
+	if !a.Out {
+		clear(a.Data)
+	}
+	switch {
+	case a.Port == abi.PortPark && a.Out:
+		m.stats.add(exitPark)
+		m.sleeper.Park()
+		return nil
+	case a.Port == abi.PortControl && a.Out:
+		m.stats.add(exitControl)
+		_, err := m.control.Write(a.Data)
+		return err
+	case a.Port == abi.PortExit && a.Out:
+		m.stats.add(exitEnd)
+		return errEnded
+	case a.Port == abi.PortKick && a.Out && a.Size == 4:
+		m.stats.add(exitKick)
+		for ; len(a.Data) >= 4; a.Data = a.Data[4:] {
+			m.kickVCPU(binary.LittleEndian.Uint32(a.Data))
+		}
+		return nil
+	case a.Port-abi.PortCOM1 < uartPorts:
+		return m.uart(m.com1, a, a.Port-abi.PortCOM1)
+	case a.Port-abi.PortCOM2 < uartPorts:
+		return m.uart(m.com2, a, a.Port-abi.PortCOM2)
+	}
+	m.stats.add(exitOther)
+	verb := "IN from"
+	if a.Out {
+		verb = "OUT to"
+	}
+	return fmt.Errorf("%s port %#x, where nothing is", verb, a.Port)
+}
+
+// kickVCPU ends a vCPU's park; a number that does not exist is ignored.
+func (m *Machine) kickVCPU(n uint32) {
+	if n == 0 {
+		m.sleeper.Raise(abi.EventKick)
+	}
+}
+
+// uart is a serial port that sends at once and never receives.
+func (m *Machine) uart(out io.Writer, a kvm.IO, reg uint16) error {
+	m.stats.add(exitSerial)
+	switch {
+	case a.Out && reg == uartData:
+		_, _ = out.Write(a.Data)
+	case !a.Out && reg == uartLSR:
+		for i := range a.Data {
+			a.Data[i] = uartLSREmpty
+		}
+	}
+	return nil
+}

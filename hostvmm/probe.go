@@ -1,0 +1,118 @@
+package hostvmm
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/doze-vm/doze/hostvmm/kvm"
+	"github.com/doze-vm/doze/hostvmm/loader"
+	"github.com/doze-vm/doze/kernel/abi"
+)
+
+// Facts are what this host's KVM offers.
+type Facts struct {
+	Backend    string // kernel module behind it: kvm_intel, kvm_amd, kvm_pvm, or unknown
+	APIVersion int
+	// What can make a difference, in the order to print.
+	Capabilities []Capability
+	Boot         time.Duration // time to make a machine and run two instructions in it
+}
+
+// Capability is a capability of KVM with its value, 0 if it is absent.
+type Capability struct {
+	Name  string
+	Value int
+}
+
+// probeLimit is how long two instructions may take, on any host.
+const probeLimit = 10 * time.Second
+
+// probeCode is OUT %al, $PortExit; HLT.
+var probeCode = []byte{0xe6, abi.PortExit, 0xf4}
+
+// Probe runs a guest of two instructions. The error says why this host's KVM
+// can't be used.
+func Probe() (Facts, error) {
+	h, err := OpenHost()
+	if err != nil {
+		return Facts{}, err
+	}
+	defer h.Close()
+	f := Facts{Backend: backend(), APIVersion: h.sys.APIVersion()}
+	for _, c := range []struct {
+		name string
+		nr   int
+	}{
+		{"memory slots", kvm.CapNrMemSlots}, {"TSC-deadline timer", kvm.CapTSCDeadline},
+		{"halt polling control", kvm.CapHaltPoll}, {"flags of KVM_GET_CLOCK", kvm.CapAdjustClock},
+	} {
+		f.Capabilities = append(f.Capabilities, Capability{c.name, h.sys.Check(c.nr)})
+	}
+	start := time.Now()
+	if err := h.probe(); err != nil {
+		return f, fmt.Errorf("%s does not run guests: %w", kvm.Device, err)
+	}
+	f.Boot = time.Since(start)
+	return f, nil
+}
+
+// backend finds the module behind /dev/kvm.
+func backend() string {
+	for _, name := range []string{"kvm_intel", "kvm_amd", "kvm_pvm"} {
+		if _, err := os.Stat(filepath.Join("/sys/module", name)); err == nil {
+			return name
+		}
+	}
+	return "unknown"
+}
+
+// probe boots the guest in 64-bit mode, in the lowest 2 MiB.
+func (h *Host) probe() error {
+	mapping, mem, err := loader.MapMemory(abi.HugePageSize)
+	if err != nil {
+		return err
+	}
+	defer unix.Munmap(mapping)
+	const pdpt, pd = abi.TablesBase + 0x1000, abi.TablesBase + 0x2000
+	for at, entry := range map[int]uint64{abi.TablesBase: pdpt, pdpt: pd, pd: abi.PteHuge} {
+		binary.LittleEndian.PutUint64(mem[at:], entry|abi.PtePresent|abi.PteWrite|abi.PteAccessed|abi.PteDirty)
+	}
+	const entry = abi.BlobBase + abi.Entry64
+	copy(mem[entry:], probeCode)
+	machine, cpu, err := buildVM(h, mem)
+	if err != nil {
+		return err
+	}
+	defer machine.Close()
+	defer cpu.Close()
+	if err := enter64(cpu, h.xcr0, entry, 0); err != nil {
+		return err
+	}
+	return probeRun(cpu)
+}
+
+func probeRun(cpu *kvm.VCPU) error {
+	late := time.AfterFunc(probeLimit, cpu.Kick)
+	defer late.Stop()
+	deadline := time.Now().Add(probeLimit)
+	for {
+		err := cpu.Run()
+		switch {
+		case errors.Is(err, kvm.ErrInterrupted) && time.Now().Before(deadline):
+			continue
+		case errors.Is(err, kvm.ErrInterrupted):
+			return fmt.Errorf("two instructions did not end within %v", probeLimit)
+		case err != nil:
+			return err
+		case cpu.ExitReason() == kvm.ExitIO && cpu.IO().Port == abi.PortExit:
+			return nil
+		}
+		return errors.New(cpu.DescribeExit())
+	}
+}

@@ -1,0 +1,35 @@
+package hostvmm
+
+import (
+	"context"
+	"runtime"
+
+	"github.com/doze-vm/doze/hostvmm/loader"
+	"github.com/doze-vm/doze/hostvmm/vm"
+)
+
+// Run runs an image to its end, in a machine of its own. The end of ctx ends it;
+// a cause of type vm.Signal chooses the status.
+func Run(ctx context.Context, c vm.Config) (vm.Result, error) {
+	// A vCPU that changes threads waits for an RCU grace period on kernels before
+	// about 6.13. One machine can afford a thread of its own.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	im, err := loader.Open(c.Image)
+	if err != nil {
+		return vm.Result{}, err
+	}
+	defer im.Close()
+	h, err := OpenHost()
+	if err != nil {
+		return vm.Result{}, err
+	}
+	defer h.Close()
+	_ = im.Share() // a host that can't share copies
+	m, err := New(h, im, c)
+	if err != nil {
+		return vm.Result{}, err
+	}
+	defer m.Close()
+	return m.Run(ctx)
+}

@@ -1,0 +1,79 @@
+package hostvmm
+
+import (
+	"github.com/doze-vm/doze/hostvmm/kvm"
+	"github.com/doze-vm/doze/kernel/abi"
+)
+
+// Control registers at Entry64 (docs/nucleus.md 2).
+const (
+	entryCR0  = 0x80050033
+	entryCR4  = 0x50620
+	entryEFER = 0xd00
+	rflags1   = 0x2 // the bit that is always 1
+)
+
+// Where KVM may put pages of its own on Intel CPUs: between the IOAPIC's window
+// and 4 GiB, where no machine has memory.
+const (
+	tssAddr      = 0xfffbd000
+	identityAddr = 0xfffbc000
+)
+
+// buildVM makes the machine's KVM objects. The order matters: a memory slot made
+// after the interrupt controller waits milliseconds for the kernel.
+func buildVM(h *Host, mem []byte) (*kvm.VM, *kvm.VCPU, error) {
+	vm, err := h.sys.CreateVM()
+	if err != nil {
+		return nil, nil, err
+	}
+	vcpu, err := fillVM(h, vm, mem)
+	if err != nil {
+		vm.Close()
+		return nil, nil, err
+	}
+	return vm, vcpu, nil
+}
+
+func fillVM(h *Host, vm *kvm.VM, mem []byte) (*kvm.VCPU, error) {
+	for _, step := range []func() error{
+		func() error { return vm.SetMemory(0, 0, mem) },
+		func() error { return vm.SetIdentityMapAddr(identityAddr) },
+		func() error { return vm.SetTSSAddr(tssAddr) },
+		vm.CreateIRQChip,
+	} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	vcpu, err := vm.CreateVCPU(0)
+	if err != nil {
+		return nil, err
+	}
+	if err := vcpu.SetCPUID(h.cpuid); err != nil {
+		vcpu.Close()
+		return nil, err
+	}
+	return vcpu, nil
+}
+
+// enter64 sets a vCPU to the state of Entry64.
+func enter64(c *kvm.VCPU, xcr0, entry, startInfo uint64) error {
+	s, err := c.Sregs()
+	if err != nil {
+		return err
+	}
+	code := kvm.Segment{Limit: 0xffffffff, Selector: abi.SelKernelCode, Type: 11, Present: 1, S: 1, L: 1, G: 1}
+	data := kvm.Segment{Limit: 0xffffffff, Selector: abi.SelKernelData, Type: 3, Present: 1, DB: 1, S: 1, G: 1}
+	s.CS = code
+	s.DS, s.ES, s.FS, s.GS, s.SS = data, data, data, data, data
+	s.TR = kvm.Segment{Limit: 0x67, Type: 11, Present: 1} // busy TSS; the hardware wants one
+	s.CR0, s.CR3, s.CR4, s.EFER = entryCR0, abi.TablesBase, entryCR4, entryEFER
+	if err := c.SetSregs(&s); err != nil {
+		return err
+	}
+	if err := c.SetXCR0(xcr0); err != nil {
+		return err
+	}
+	return c.SetRegs(&kvm.Regs{RIP: entry, RBX: startInfo, RFLAGS: rflags1})
+}

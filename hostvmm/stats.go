@@ -1,0 +1,87 @@
+package hostvmm
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/doze-vm/doze/hostvmm/park"
+	"github.com/doze-vm/doze/hostvmm/vm"
+)
+
+// Exits to the VMM by reason.
+const (
+	exitPark = iota
+	exitKick
+	exitControl
+	exitSerial
+	exitConsole
+	exitEnd
+	exitSignal // a request or a stray signal, not the guest
+	exitOther
+	exitKinds
+)
+
+var exitNames = [exitKinds]string{
+	"park", "kick", "control", "serial", "console", "end", "signal", "other",
+}
+
+// counters are written by the vCPU's goroutine and read by anyone.
+type counters struct{ exits [exitKinds]atomic.Uint64 }
+
+func (c *counters) add(kind int) { c.exits[kind].Add(1) }
+
+// Stats are figures about a machine so far.
+type Stats struct {
+	Exits map[string]uint64 // to the VMM, by reason
+	Total uint64            // of Exits, without signals
+	Park  park.Counts
+	// Kernel are counters of KVM itself: exits it served without us, injected
+	// interrupts and the like. Nil while the machine runs, and on kernels that do
+	// not tell.
+	Kernel map[string]uint64
+}
+
+// Stats returns the figures so far. Any goroutine may ask while the machine is
+// not closed.
+func (m *Machine) Stats() Stats {
+	s := Stats{Exits: make(map[string]uint64, exitKinds), Park: m.sleeper.Counts()}
+	for i := range m.stats.exits {
+		n := m.stats.exits[i].Load()
+		s.Exits[exitNames[i]] = n
+		if i != exitSignal {
+			s.Total += n
+		}
+	}
+	return s
+}
+
+// kernelNames are the counters worth showing, of some thirty.
+var kernelNames = []string{
+	"exits", "io_exits", "mmio_exits", "halt_exits", "irq_exits", "irq_injections", "halt_wakeup", "signal_exits", "insn_emulation",
+}
+
+// Wakeups is how often the guest was woken from a sleep.
+func (s Stats) Wakeups() uint64 { return s.Park.Events + s.Park.Deadlines }
+
+// List is for people, in the order to print.
+func (s Stats) List() []vm.Stat {
+	num := func(name string, v uint64) vm.Stat { return vm.Stat{Name: name, Value: fmt.Sprint(v)} }
+	list := []vm.Stat{num("exits to the VMM", s.Total)}
+	for _, name := range exitNames {
+		if s.Exits[name] > 0 {
+			list = append(list, num("  "+name, s.Exits[name]))
+		}
+	}
+	list = append(list,
+		num("parks", s.Park.Parks), num("sleeps", s.Park.Sleeps), num("wake-ups", s.Wakeups()),
+		num("  by deadline", s.Park.Deadlines), num("  by event", s.Park.Events))
+	if w := s.Wakeups(); w > 0 {
+		list = append(list, vm.Stat{Name: "exits per wake-up", Value: fmt.Sprintf("%.2f", float64(s.Total)/float64(w))})
+	}
+	for _, name := range kernelNames {
+		if v, ok := s.Kernel[name]; ok {
+			list = append(list, num("kvm "+name, v))
+		}
+	}
+	return list
+}
