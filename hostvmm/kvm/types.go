@@ -35,9 +35,10 @@ type Sregs struct {
 
 // xcrs is struct kvm_xcrs.
 type xcrs struct {
-	nr, flags uint32
-	list      [16]xcr
-	_         [16]uint64
+	nr   uint32
+	_    uint32 // flags
+	list [16]xcr
+	_    [16]uint64
 }
 
 type xcr struct {

@@ -18,7 +18,8 @@ func (v *VM) Close() error { return unix.Close(v.fd) }
 
 // userspaceMemoryRegion is struct kvm_userspace_memory_region.
 type userspaceMemoryRegion struct {
-	slot, flags     uint32
+	slot            uint32
+	_               uint32 // flags
 	guestPhys, size uint64
 	userspaceAddr   uint64
 }
@@ -87,9 +88,8 @@ func (v *VM) Clock() (ClockData, error) {
 
 // msi is struct kvm_msi.
 type msi struct {
-	addrLo, addrHi, data, flags uint32
-	devid                       uint32
-	_                           [12]uint8
+	addrLo, _, data, _ uint32 // the blank ones: addrHi, flags
+	_                  [16]uint8
 }
 
 // msiAddress is where message-signalled interrupts go; the destination APIC is
