@@ -5,6 +5,7 @@ package runtime
 // dozeIdle and nowhere else (docs/nucleus.md 6).
 
 import (
+	"internal/runtime/atomic"
 	"internal/runtime/doze/mmio"
 )
 
@@ -24,6 +25,9 @@ var dozeSched struct {
 	due     int64       // when sysmon goes on if the machine is awake then
 	idleEnd int64       // when the vCPU last left idle
 	ran     int64       // ns some thread had the vCPU
+
+	collections uint32 // garbage collections, the program's and those of a quiet machine
+	settled     uint32 // how often the machine has collected garbage since, idle
 }
 
 func dozeCurrent() *dozeThread {
@@ -160,12 +164,38 @@ func dozeIdle() {
 			dozeWakeSysmon()
 			break
 		}
-		dozeSleep(dozeNextDeadline())
+		settle := dozeSettleDeadline()
+		if s.sysmon != nil && settle <= dozeNow() {
+			s.settled++
+			s.collections++ // the one that sysmon starts now
+			dozeWakeSysmon()
+			break
+		}
+		dozeSleep(min(dozeNextDeadline(), settle))
 	}
 	s.idleEnd = dozeNow()
 	if s.due < s.idleEnd+dozeSysmonWake {
 		s.due = s.idleEnd + dozeSysmonWake
 	}
+}
+
+// dozeSettleDeadline is when a machine that has gone quiet collects garbage once
+// more, so that what its last burst of work left goes back. On Linux sysmon
+// forces a collection every two minutes for ever; here the second one after the
+// program's last collection is the last.
+func dozeSettleDeadline() int64 {
+	s := &dozeSched
+	last := int64(atomic.Load64(&memstats.last_gc_nanotime))
+	if last == 0 || s.sysmon == nil {
+		return dozeForever
+	}
+	if n := atomic.Load(&memstats.numgc); n > s.collections {
+		s.collections, s.settled = n, 0
+	}
+	if s.settled == 2 {
+		return dozeForever
+	}
+	return last + forcegcperiod + 1
 }
 
 // dozeSettle ends every stay in the kernel: the timer is armed for what comes

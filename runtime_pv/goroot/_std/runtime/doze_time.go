@@ -84,6 +84,11 @@ func dozeArm(deadline int64) {
 	}
 }
 
+// dozeLateness makes a counted timer late by 8 in a million rather than early:
+// the clock and the timer are two measured rates, and a wake-up that comes too
+// soon costs another one.
+const dozeLateness = 17
+
 // dozeArmCount arms the timer by a count of 32 bits, at the finest division
 // that reaches so far. A deadline beyond even the coarsest comes early; whoever
 // waits then finds that it is not yet time.
@@ -93,6 +98,7 @@ func dozeArmCount(deadline int64) {
 		return
 	}
 	ns := max(deadline-dozeNow(), 0)
+	ns += ns>>dozeLateness + 1
 	hi, lo := math.Mul64(uint64(ns), dozeTime.lapicHz)
 	ticks := dozeDiv(hi, lo, 1e9) + 1
 	divide := uint64(0xb) // by 1
