@@ -68,6 +68,23 @@ func Rate(mul uint32, shift int8) uint64 {
 	return q
 }
 
+// TicksMargin added to Ticks makes sure that Scale has reached the time: Scale
+// drops up to 2^-shift ticks, which is 16 for a counter below 16 GHz.
+const TicksMargin = 16
+
+// Ticks is how far the counter goes in ns: Scale the other way round, rounded
+// down.
+func Ticks(ns uint64, mul uint32, shift int8) uint64 {
+	if mul == 0 {
+		return 0
+	}
+	t := ns/uint64(mul)<<32 + ns%uint64(mul)<<32/uint64(mul)
+	if shift >= 0 {
+		return t >> uint8(shift)
+	}
+	return t << uint8(-int16(shift))
+}
+
 // Refine is the counter's rate if it went from tsc0 to tsc1 in that many ticks
 // of the PIT, rounded to the nearest; 0 without ticks, or with more than a month
 // of them.

@@ -176,3 +176,17 @@ func TestUnwrapFindsTheTicks(t *testing.T) {
 		require.Equal(t, ticks, Unwrap(uint64(seen), hz, uint16(ticks)), "%d ticks at %d Hz", ticks, hz)
 	}
 }
+
+// A deadline turned into ticks and back must be the deadline, and never come
+// early when the margin is added.
+func TestTicksInvertScale(t *testing.T) {
+	for _, hz := range []uint64{1e6, PITHz, 2_499_982_001, 3_400_000_000, 5e9} {
+		mul, shift := MulShift(hz)
+		for _, ns := range []uint64{0, 1, 999, 1e6, 1e9, 60e9, 3600e9, 86400e9} {
+			ticks := Ticks(ns, mul, shift)
+			require.LessOrEqual(t, Scale(ticks, mul, shift), ns, "%d Hz, %d ns", hz, ns)
+			require.GreaterOrEqual(t, Scale(ticks+TicksMargin, mul, shift), ns, "%d Hz, %d ns", hz, ns)
+		}
+	}
+	require.Zero(t, Ticks(1e9, 0, 0))
+}

@@ -9,6 +9,12 @@ import (
 	"unsafe"
 )
 
+// dozecall is called by the assembly of package syscall and of
+// internal/runtime/syscall/linux too; the linker wants to be told.
+//
+//go:linkname dozecall
+func dozecall()
+
 // dozeOwnCall makes one of the kernel's own calls.
 func dozeOwnCall(nr, arg uintptr)
 

@@ -9,7 +9,6 @@ import (
 	"internal/runtime/doze/abi"
 	"internal/runtime/doze/mmio"
 	"internal/runtime/doze/pvclock"
-	"internal/runtime/math"
 )
 
 // How the timer is armed.
@@ -56,16 +55,7 @@ func dozeTSC(deadline int64) uint64 {
 	base := mmio.Load64(dozeClockPage + pvclock.InfoTime)
 	mul := mmio.Load32(dozeClockPage + pvclock.InfoMul)
 	shift := int8(mmio.Load8(dozeClockPage + pvclock.InfoShift))
-	return tsc + dozeUnscale(uint64(deadline)-base, mul, shift) + 1
-}
-
-// dozeUnscale is the inverse of pvclock.Scale: ns to TSC ticks.
-func dozeUnscale(ns uint64, mul uint32, shift int8) uint64 {
-	// ticks = ns * 2^32 / mul / 2^shift, by a rate in 32.32 fixed point.
-	rate := pvclock.Rate(mul, shift) // Hz
-	perNs := rate/1e9<<32 + rate%1e9<<32/1e9
-	hi, lo := math.Mul64(ns, perNs)
-	return hi<<32 | lo>>32
+	return tsc + pvclock.Ticks(uint64(deadline)-base, mul, shift) + pvclock.TicksMargin
 }
 
 // dozeArm arms the timer for a deadline, dozeForever to leave it unarmed.
@@ -99,8 +89,8 @@ func dozeArmCount(deadline int64) {
 	}
 	ns := max(deadline-dozeNow(), 0)
 	ns += ns>>dozeLateness + 1
-	hi, lo := math.Mul64(uint64(ns), dozeTime.lapicHz)
-	ticks := dozeDiv(hi, lo, 1e9) + 1
+	hz := dozeTime.lapicHz
+	ticks := uint64(ns)/1e9*hz + uint64(ns)%1e9*hz/1e9 + 1
 	divide := uint64(0xb) // by 1
 	switch {
 	case ticks>>32 == 0:
@@ -111,22 +101,6 @@ func dozeArmCount(deadline int64) {
 	}
 	dozeLAPIC(dozeLAPICDivide, divide)
 	dozeLAPIC(dozeLAPICInit, max(ticks, 1))
-}
-
-// dozeDiv divides a 128-bit number, whose quotient must fit 64 bits.
-func dozeDiv(hi, lo, d uint64) uint64 {
-	q, r := lo/d, lo%d
-	step, rest := ^uint64(0)/d, ^uint64(0)%d+1 // 2^64 = step*d + rest
-	if rest == d {
-		step, rest = step+1, 0
-	}
-	for ; hi > 0; hi-- {
-		q += step
-		if r += rest; r >= d {
-			q, r = q+1, r-d
-		}
-	}
-	return q
 }
 
 // dozeArmNext arms the timer for what a running machine must be told of: the
