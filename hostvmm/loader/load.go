@@ -42,9 +42,9 @@ func (im *Image) Close() error {
 // mib is what memory sizes are counted in.
 const mib = 1 << 20
 
-// headroom is what a program needs beside its image, before it has allocated
-// anything itself: arenas of the Go heap and stacks of its first threads.
-const headroom = 4 * mib
+// headroom is what the smallest program needs beside its image: page tables, stacks
+// of its first threads, the start of its heap.
+const headroom = mib / 2
 
 // TooSmallError says that the image does not fit.
 type TooSmallError struct{ Memory, Need uint64 }

@@ -76,7 +76,7 @@ func TestFits(t *testing.T) {
 	im := parse(t, program())
 	require.NoError(t, im.Fits(16<<20))
 	err := im.Fits(4 << 20)
-	require.EqualError(t, err, "the machine's memory of 4 MiB is too small: this image needs at least 13 MiB (see --memory)")
+	require.EqualError(t, err, "the machine's memory of 4 MiB is too small: this image needs at least 9 MiB (see --memory)")
 	var small *TooSmallError
 	require.ErrorAs(t, im.Load(make([]byte, 1<<20)), &small)
 }
