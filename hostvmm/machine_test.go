@@ -46,7 +46,7 @@ func newMachine(t *testing.T, code *guesttest.Code) *Machine {
 	h, err := OpenHost()
 	require.NoError(t, err)
 	defer h.Close()
-	m, err := New(h, im, vm.Config{Image: "test", Memory: testMemory, CPUs: 1})
+	m, err := New(h, im, vm.Config{Image: "test", Memory: testMemory, CPUs: 1}, Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return m

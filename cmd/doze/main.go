@@ -55,6 +55,6 @@ wrong usage included.`,
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newBuild(), newRun(), newGoroot())
+	root.AddCommand(newBuild(), newRun(), newDensity(), newDensityWorker(), newGoroot())
 	return root
 }
