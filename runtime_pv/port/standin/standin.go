@@ -42,16 +42,11 @@ func init() { dozeMark = mem.Answer() }
 `
 
 // The return address leaves the stack first, for clone's child has another
-// stack. rt_sigreturn (15) finds its frame above the BP that the assembler saves
-// in a function that calls.
+// stack and sigreturn's frame begins where the address was.
 const runtimeAsm = `#include "textflag.h"
 
 TEXT runtime·dozecall(SB),NOSPLIT|NOFRAME,$0
 	POPQ R15
-	CMPQ AX, $15
-	JNE  call
-	POPQ BP
-call:
 	LEAQ _rt0_amd64_linux(SB), R11
 	JMP  R11
 
