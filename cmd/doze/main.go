@@ -7,10 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
+	"github.com/doze-vm/doze/hostvmm/vm"
 	"github.com/spf13/cobra"
 )
 
@@ -26,7 +25,7 @@ func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := interruptible(context.Background())
 	defer stop()
 	root := newRoot()
 	root.SetArgs(args)
@@ -37,9 +36,16 @@ func run(args []string) int {
 		return 0
 	case errors.As(err, &status):
 		return int(status)
+	case ctx.Err() != nil:
+		return vm.Interrupted(ctx)
 	}
-	fmt.Fprintln(os.Stderr, "doze: "+strings.TrimSpace(err.Error()))
+	fmt.Fprintln(os.Stderr, "doze: "+oneLine(err))
 	return exitOwn
+}
+
+// oneLine returns the text of an error as one line.
+func oneLine(err error) string {
+	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 }
 
 func newRoot() *cobra.Command {
@@ -55,6 +61,6 @@ wrong usage included.`,
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newBuild(), newRun(), newDensity(), newDensityWorker(), newGoroot())
+	root.AddCommand(newBuild(), newRun(), newDensity(), newDensityWorker(), newGoroot(), newDoctor(), newVersion())
 	return root
 }

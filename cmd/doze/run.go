@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/doze-vm/doze/hostvmm/control"
@@ -82,8 +80,6 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
-	ctx, stop := interruptible(ctx)
-	defer stop()
 	res, err := backend.run(ctx, vm.Config{
 		Image: path, Name: name, Args: args, Env: f.env, Memory: uint64(f.memory), CPUs: f.cpus,
 		Stdout: os.Stdout, Stderr: os.Stderr, Idle: f.idle, Strace: f.strace, Start: start,
@@ -126,19 +122,3 @@ func imageOf(ctx context.Context, target string) (path, name string, err error) 
 }
 
 func baseName(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
-
-// interruptible returns a context that SIGINT and SIGTERM end, with the signal
-// as its cause.
-func interruptible(parent context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(parent)
-	ch := make(chan os.Signal, 1)
-	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		select {
-		case s := <-ch:
-			cancel(vm.Signal(s.(syscall.Signal)))
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() { signal.Stop(ch); cancel(nil) }
-}
