@@ -25,7 +25,7 @@ func (m *Machine) port(a kvm.IO) error {
 	switch {
 	case a.Port == abi.PortPark && a.Out:
 		m.stats.add(exitPark)
-		m.sleeper.Park()
+		m.park()
 		return nil
 	case a.Port == abi.PortControl && a.Out:
 		m.stats.add(exitControl)
@@ -51,6 +51,14 @@ func (m *Machine) port(a kvm.IO) error {
 		verb = "OUT to"
 	}
 	return fmt.Errorf("%s port %#x, where nothing is", verb, a.Port)
+}
+
+// park lets the vCPU sleep until its deadline or an event.
+func (m *Machine) park() {
+	if due := m.sleeper.Due.Load(); due > m.now()+uint64(wallCheck) {
+		m.clock.rest()
+	}
+	m.sleeper.Park()
 }
 
 // kickVCPU ends a vCPU's park; a number that does not exist is ignored.

@@ -75,6 +75,16 @@ func (w *wall) tick() {
 	w.timer.Reset(wallCheck)
 }
 
+// rest is called before the machine sleeps for so long that a tick would only
+// find it asleep.
+func (w *wall) rest() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.armed && w.timer.Stop() {
+		w.armed = false
+	}
+}
+
 // stop ends the ticks.
 func (w *wall) stop() {
 	w.mu.Lock()
