@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/doze-vm/doze/hostvmm/vm"
+	"github.com/doze-vm/doze/kernel/abi"
 )
 
 // WriteReport writes a crash report for people: what happened, the Go frames,
@@ -26,7 +27,7 @@ func WriteReport(w io.Writer, c *vm.Crash, image string) error {
 	}
 	if len(c.PCs) > 0 && syms != nil {
 		if text, ok := syms.Instruction(c.PCs[0]); ok {
-			fmt.Fprintf(&b, "\ninstruction at %#x: %s\n", c.PCs[0], text)
+			fmt.Fprintf(&b, "\ninstruction at %#x: %s\n", c.PCs[0], printable(text))
 		}
 	}
 	writeRegs(&b, c.Regs)
@@ -45,11 +46,15 @@ func writeFrame(b *bytes.Buffer, syms *Symbols, pc uint64, isReturn bool) {
 	if syms != nil {
 		frames = syms.Frames(at)
 	}
-	if len(frames) == 0 {
+	switch {
+	case len(frames) > 0:
+	case pc >= abi.BlobBase && pc < abi.BlobEnd:
+		fmt.Fprintf(b, "%#x in the nucleus\n", pc)
+	default:
 		fmt.Fprintf(b, "%#x\n", pc)
 	}
 	for _, f := range frames {
-		fmt.Fprintf(b, "%s(...)\n\t%s:%d +%#x\n", f.Function, f.File, f.Line, pc-f.Entry)
+		fmt.Fprintf(b, "%s(...)\n\t%s:%d +%#x\n", printable(f.Function), printable(f.File), f.Line, pc-f.Entry)
 	}
 }
 

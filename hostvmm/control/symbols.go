@@ -11,12 +11,13 @@ import (
 )
 
 // Symbols looks up addresses of an image: functions and lines from the table
-// that the Go runtime itself uses, which every image has, and names of the
-// nucleus's pages.
+// that the Go runtime itself uses, which every image has, inlined calls from
+// DWARF where there is any, names for the disassembler from the symbol table.
 type Symbols struct {
 	file  *elf.File
 	table *gosym.Table
 	names []elf.Symbol // by address
+	calls *inlines
 }
 
 // Frame is a place in the program.
@@ -66,6 +67,7 @@ func (s *Symbols) read() error {
 			}
 		}
 	}
+	s.calls = readInlines(s.file)
 	sort.Slice(s.names, func(i, j int) bool { return s.names[i].Value < s.names[j].Value })
 	return nil
 }
@@ -85,7 +87,13 @@ func (s *Symbols) Frames(pc uint64) (frames []Frame) {
 	if fn == nil {
 		return nil
 	}
-	return []Frame{{Function: fn.Name, File: file, Line: line, Entry: fn.Entry}}
+	frames = []Frame{{Function: fn.Name, File: file, Line: line, Entry: fn.Entry}}
+	for _, c := range s.calls.at(pc) {
+		inner := Frame{Function: c.function, File: frames[0].File, Line: frames[0].Line, Entry: fn.Entry}
+		frames[0].File, frames[0].Line = c.file, c.line
+		frames = append([]Frame{inner}, frames...)
+	}
+	return frames
 }
 
 // Instruction disassembles the instruction at pc.
