@@ -131,7 +131,7 @@ func TestCrashes(t *testing.T) {
 func TestCrashHasRegisters(t *testing.T) {
 	res, _, _ := runCode(t, new(guesttest.Code).Out32(0x1234, 0xabcdef))
 	require.Contains(t, res.Crash.Regs, vm.Reg{Name: "rax", Value: 0xabcdef})
-	require.Len(t, res.Crash.PCs, 1)
+	require.NotEmpty(t, res.Crash.PCs)
 	require.InDelta(t, abi.BlobBase, res.Crash.PCs[0], 0x1000)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/doze-vm/doze/hostvmm/device"
 	"github.com/doze-vm/doze/hostvmm/kvm"
 	"github.com/doze-vm/doze/hostvmm/park"
 	"github.com/doze-vm/doze/hostvmm/vm"
@@ -91,6 +92,7 @@ func (m *Machine) crash(why error) *vm.Crash {
 	}
 	c.PCs = []uint64{r.RIP}
 	if s, err := m.cpu.Sregs(); err == nil {
+		c.PCs = trace(device.RAM(m.mem), s.CR3, r.RIP, r.RBP)
 		c.Regs = append(c.Regs, vm.Reg{Name: "cr2", Value: s.CR2}, vm.Reg{Name: "cr3", Value: s.CR3},
 			vm.Reg{Name: "cs", Value: uint64(s.CS.Selector)}, vm.Reg{Name: "gsbase", Value: s.GS.Base})
 	}

@@ -35,7 +35,6 @@ const (
 	ioCreateVCPU          = 0xae41
 	ioSetUserMemoryRegion = 0x4020ae46
 	ioSetTSSAddr          = 0xae47
-	ioSetIdentityMapAddr  = 0x4008ae48
 	ioCreateIRQChip       = 0xae60
 	ioGetClock            = 0x8030ae7c
 	ioSignalMSI           = 0x4020aea5

@@ -43,14 +43,6 @@ func (v *VM) SetTSSAddr(addr uint64) error {
 	return nil
 }
 
-// SetIdentityMapAddr reserves one page for KVM on Intel CPUs (api.rst 4.41).
-func (v *VM) SetIdentityMapAddr(addr uint64) error {
-	if err := ioctlPtr(v.fd, ioSetIdentityMapAddr, &addr); err != nil {
-		return fmt.Errorf("KVM_SET_IDENTITY_MAP_ADDR: %w", err)
-	}
-	return nil
-}
-
 // CreateIRQChip makes the interrupt controllers in the kernel: a LAPIC per vCPU,
 // an IOAPIC, two 8259s. No PIT.
 func (v *VM) CreateIRQChip() error {
