@@ -47,7 +47,12 @@ const (
 const (
 	EntryPVH = 0x00
 	Entry64  = 0x10
+	EntryAP  = 0x20 // as Entry64, for a further vCPU: RDI = its number
 )
+
+// APTrampoline is the page below 1 MiB at which a further vCPU starts in real
+// mode after a SIPI, where the VMM does not start it at EntryAP.
+const APTrampoline = 0x8000
 
 // Gate is the address of the one HLT instruction that is a request to ring 0.
 const Gate = GatePage
@@ -82,6 +87,8 @@ const (
 	ReqLAPIC   = 4 // RDI = register offset, RSI = value: xAPIC write
 	ReqHideLow = 5 // unmap the first 1 MiB: the firmware's tables have been read
 	ReqLAPICRd = 6 // RDI = register offset; RAX = value
+	ReqFlush   = 7 // drop all translations of this vCPU
+	ReqAPPage  = 8 // put the real-mode start of further vCPUs at APTrampoline
 )
 
 // Page-table entry bits (Intel SDM 3A, 4.5.4).
@@ -159,6 +166,8 @@ const (
 	MachineImgEnd  = 0x18 // u64: end of the program with its BSS, page-aligned
 	MachineTabEnd  = 0x20 // u64: end of the built page tables
 	MachineStart   = 0x28 // u64: hvm_start_info, written by the nucleus
+	MachineAPEntry = 0x30 // u64: ring-3 entry of further vCPUs, written by the kernel
+	MachineAPIndex = 0x38 // u32: number of the vCPU that a SIPI starts, written by the kernel
 	MachineWallSeq = 0x40 // u32: odd while the VMM writes; 0 = the VMM does not keep it
 	MachineWall    = 0x48 // i64: wall clock minus kvmclock, ns
 )
@@ -185,12 +194,13 @@ const (
 
 // Ports that ring 3 may use. PortControl carries lines of text to whoever runs
 // the machine (docs/nucleus.md 8); PortExit ends it (QEMU's isa-debug-exit sits
-// there). PortPark and PortKick exist under hostvmm only.
+// there). PortPark, PortKick and PortStart exist under hostvmm only.
 const (
 	PortControl = 0xe9
 	PortExit    = 0xf4
 	PortPark    = 0xd00
 	PortKick    = 0xd04
+	PortStart   = 0xd08 // u32: start this vCPU at EntryAP
 	PortCOM1    = 0x3f8
 	PortCOM2    = 0x2f8
 )
@@ -205,6 +215,7 @@ const (
 	FeatPark          = 1 << 0     // PortPark and PortKick
 	FeatWall          = 1 << 1     // the machine page's wall clock is kept
 	FeatZeroRAM       = 1 << 2     // RAM beyond the image is zero at boot
+	FeatStart         = 1 << 3     // PortStart
 )
 
 // MMIO windows of virtio-mmio devices: the place QEMU's microvm has them too.

@@ -25,6 +25,10 @@ entry_pvh:
 # 64-bit entry. In: RBX = hvm_start_info, state as docs/nucleus.md 2.
 entry64:
 	jmp	start64
+	.org	EntryAP
+# Entry of a further vCPU. In: RDI = its number, state as docs/nucleus.md 2.
+entry_ap:
+	jmp	start_ap
 
 	.code32
 start32:
@@ -47,6 +51,10 @@ start32:
 	mov	$0xff, %al			# mask both 8259s: nothing of theirs is used
 	out	%al, $0x21
 	out	%al, $0xa1
+	xor	%edi, %edi
+	lgdt	boot_gdtr
+# From here further vCPUs come along, with EDI = 1.
+paging:
 	mov	$TablesBase, %eax
 	mov	%eax, %cr3
 	mov	$CR4_BITS, %eax
@@ -55,7 +63,6 @@ start32:
 	mov	$EFER_BITS, %eax
 	xor	%edx, %edx
 	wrmsr
-	lgdt	boot_gdtr
 	mov	$CR0_BITS, %eax
 	mov	%eax, %cr0
 	ljmp	$SelKernelCode, $long32
@@ -92,6 +99,11 @@ long32:
 	xor	%ecx, %ecx
 	xsetbv
 	mov	%esi, %ebx
+	test	%edi, %edi
+	jz	start64
+	mov	$MachinePage, %eax
+	mov	MachineAPIndex(%rax), %edi
+	jmp	start_ap
 
 # Common part. In: RBX = hvm_start_info, 64-bit mode, any stack.
 start64:
@@ -105,7 +117,21 @@ start64:
 	cmpl	$Version, MachineVersion(%rbp)
 	jne	bad_machine
 	mov	%rbx, MachineStart(%rbp)
-	call	vcpu_page
+	mov	MachineEntry(%rbp), %rbx
+	jmp	enter
+
+# A further vCPU. In: EDI = its number, 64-bit mode, any stack.
+start_ap:
+	cld
+	mov	$MachinePage, %ebp
+	mov	MachineAPEntry(%rbp), %rbx
+	shl	$12, %edi
+	add	$NucleusVCPU0, %edi
+	lea	NucleusStack(%rdi), %rsp
+
+# In: RBP = machine page, RBX = ring-3 entry, RDI = the vCPU's ring-0 page, RSP
+# its end.
+enter:	call	vcpu_page
 	lgdt	GDTR(%rdi)
 	lidt	idtr
 	mov	$SelKernelData, %eax
@@ -128,7 +154,7 @@ start64:
 	pushq	$0
 	pushq	$0x202				# IF and the bit that is always 1
 	pushq	$SelUserCode
-	pushq	MachineEntry(%rbp)
+	push	%rbx
 	mov	%rbp, %rdi
 	xor	%eax, %eax
 	xor	%ebx, %ebx
@@ -199,6 +225,39 @@ bad_machine:
 	hlt
 	jmp	1b
 
+# Real mode, at APTrampoline: CS = APTrampoline >> 4, interrupts off, everything
+# else unknown. Copied there by ReqAPPage.
+	.code16
+ap_page:
+	cli
+	xor	%ax, %ax
+	mov	%ax, %ds
+	lgdtl	APTrampoline + (ap_gdtr - ap_page)
+	mov	%cr0, %eax
+	or	$1, %al
+	mov	%eax, %cr0
+	ljmpl	$8, $start_ap32
+	.balign	4
+ap_gdtr:
+	.word	4 * 8 - 1
+	.long	ap_gdt
+ap_page_end:
+	.code32
+start_ap32:
+	mov	$SelKernelData, %eax
+	mov	%eax, %ds
+	mov	%eax, %es
+	mov	%eax, %ss
+	mov	$1, %edi
+	jmp	paging
+	.code64
+	.balign	8
+ap_gdt:	.quad	0
+	.quad	0x00cf9b000000ffff		# 0x08 code, 32 bits
+	.quad	0x00af9b000000ffff		# 0x10 kernel code
+	.quad	0x00cf93000000ffff		# 0x18 kernel data
+
+	.globl	ap_page, ap_page_end
 	.balign	8
 idtr:	.word	256 * 16 - 1
 	.quad	IDTBase
@@ -260,6 +319,7 @@ vcpu_template:
 	allow8	PortCOM1
 	allow8	0x600				# PM1a of QEMU's PCs
 	allow8	PortPark
+	allow8	PortStart
 	deny_to	IOBitmapPorts
 	.byte	0xff				# the byte the CPU may read beyond
 	.org	vcpu_template + 0x2f0		# fails if the template outgrows it

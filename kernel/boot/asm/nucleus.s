@@ -127,7 +127,7 @@ general_protection:
 	jne	1f
 	add	$8, %rsp
 	incq	(%rsp)				# beyond the one-byte HLT
-	cmp	$ReqLAPICRd, %eax
+	cmp	$ReqAPPage, %eax
 	ja	refuse
 	mov	%eax, %eax
 	jmp	*requests(, %rax, 8)
@@ -277,6 +277,32 @@ req_hide_low:
 	pop	%rcx
 	iretq
 
+req_flush:
+	mov	%cr3, %rax
+	mov	%rax, %cr3
+	xor	%eax, %eax
+	iretq
+
+# The page stays mapped, for ring 0 only.
+req_ap_page:
+	push	%rcx
+	push	%rsi
+	push	%rdi
+	movabs	$TablesRW + (APTrampoline >> 9), %rax
+	movq	$APTrampoline | PtePresent | PteWrite | PteAccessed | PteDirty, (%rax)
+	mov	$APTrampoline, %edi
+	invlpg	(%rdi)
+	mov	$ap_page, %esi
+	mov	$ap_page_end, %ecx
+	sub	%esi, %ecx
+	cld
+	rep movsb
+	pop	%rdi
+	pop	%rsi
+	pop	%rcx
+	xor	%eax, %eax
+	iretq
+
 # A fault in ring 0 is a bug of ours: say all that is known, end the machine.
 # The report goes to the control port and, for whoever has only that, to COM1.
 fault:
@@ -329,6 +355,7 @@ hex:	mov	$16, %ecx
 	.balign	8
 requests:
 	.quad	req_halt, req_wrmsr, req_rdmsr, req_map, req_lapic, req_hide_low, req_lapic_read
+	.quad	req_flush, req_ap_page
 msrs:	.long	MSRTSCDeadline, MSRAPICBase, MSRX2APICID, MSRX2APICICR, MSRX2APICLVTT
 	.long	MSRX2APICInit, MSRX2APICCur, MSRX2APICDiv
 	.long	MSRKVMWall, MSRKVMClock, MSRKVMSteal, MSRKVMPoll

@@ -8,7 +8,6 @@ import (
 	"internal/runtime/doze/abi"
 	"internal/runtime/doze/mem"
 	"internal/runtime/doze/mmio"
-	"unsafe"
 )
 
 // dozeBootInfo is what the loader and the CPU told.
@@ -20,6 +19,7 @@ var dozeBootInfo struct {
 	rdrand     bool
 	forceHalt  bool
 	strace     bool
+	cpus       uint32
 	vmm, accel dozeWord
 }
 
@@ -36,35 +36,23 @@ const (
 var dozeXsaveSize uintptr
 
 func dozeBoot(machine uintptr) {
-	dozeVCPUInit()
+	v := dozeVCPUInit(0, dozeAddr(&dozeStack0[0]), alignUp(dozeAddr(&dozeNestedXsave[0]), 64))
+	dozeLock()
+	dozeOnline, dozeBootInfo.cpus = v.bit(), 1
 	if mmio.Load32(machine+abi.MachineVersion) != dozeMark {
 		dozeFatal("the image's machine page is of another version")
 	}
 	info := dozeStartInfo(uintptr(mmio.Load64(machine + abi.MachineStart)))
 	cpu := dozeCPUInit()
-	dozeReadCommandLine(info.cmdline)
+	cpus := dozeReadCommandLine(info.cmdline)
 	dozeMemoryInit(machine, &info, &cpu)
 	dozeTimeInit(&cpu)
 	dozeRandomInit()
 	dozeFindDevices(info.cmdline)
 	stack := dozeBuildStack(info.cmdline)
 	dozeGate(abi.ReqHideLow, 0, 0, 0, 0, 0)
-	dozeFirstThread(stack)
-}
-
-// dozeVCPUInit fills the kernel's part of the vCPU page. A fault before the
-// memory is set up ends in a report.
-func dozeVCPUInit() {
-	page := dozeVCPUPage()
-	lo := dozeAddr(&dozeStack0[0])
-	mmio.Store64(page+dozeGSStackLo, uint64(lo))
-	mmio.Store64(page+dozeGSStackHi, uint64(lo+dozeStackSize))
-	mmio.Store64(page+dozeGSEntry, uint64(dozeUpcallPC()))
-	mmio.Store64(page+dozeGSTLS, uint64(dozeAddr(&dozeKernelTLS[1])))
-	mmio.Store64(page+dozeGSG, uint64(uintptr(unsafe.Pointer(&dozeG0))))
-	mmio.Store64(page+dozeGSCommit, uint64(dozeCommitPC()))
-	nested := alignUp(dozeAddr(&dozeNestedXsave[0]), 64)
-	mmio.Store64(page+dozeGSNested, uint64(nested))
+	dozeStartVCPUs(cpus)
+	dozeFirstThread(v, stack)
 }
 
 var dozeNestedXsave [4096 + 64]byte
@@ -99,9 +87,10 @@ type dozeCPU struct {
 
 // Feature bits of KVM's leaf (Linux kvm_para.h).
 const (
-	dozeKVMClock = 1 << 3
-	dozeKVMSteal = 1 << 5
-	dozeKVMPoll  = 1 << 12
+	dozeKVMClock  = 1 << 3
+	dozeKVMSteal  = 1 << 5
+	dozeKVMPoll   = 1 << 12
+	dozeKVMStable = 1 << 24
 )
 
 func dozeCPUInit() (c dozeCPU) {
@@ -153,6 +142,7 @@ func dozeMemoryInit(machine uintptr, info *dozeInfo, cpu *dozeCPU) {
 	}
 	dozeMem.zeroRAM = cpu.doze&abi.FeatZeroRAM != 0 || i.vmm.is("qemu-microvm")
 	dozePark = cpu.doze&abi.FeatPark != 0 && !i.forceHalt
+	dozeStartCall = cpu.doze&abi.FeatStart != 0
 
 	size := mem.MetadataSize(i.top)
 	early := uintptr(abi.LowEnd)
@@ -235,24 +225,15 @@ func dozeHasRAM(ram []dozeRange, lo, hi uintptr) bool {
 }
 
 // dozeFirstThread makes the thread that runs the program from its start.
-func dozeFirstThread(stack uintptr) {
-	dozeLinkThreads()
+func dozeFirstThread(v *dozeVCPU, stack uintptr) {
 	t := dozeNewThread()
 	if t == nil {
 		dozeFatal("no memory for the first thread")
 	}
 	t.rip, t.rsp = dozeStartPC(), stack
-	t.fs = dozeAddr(&dozeKernelTLS[1])
+	t.fs = v.tls
 	t.mask = 0
-	t.state, t.since = dozeStateRunning, dozeNow()
-	dozeSetCurrent(t)
+	t.state, t.on, t.since = dozeStateRunning, v, dozeNow()
+	v.current = t
 	mmio.Store64(dozeAddr(&vdsoClockgettimeSym), uint64(dozeClockPC()))
-	dozeMem.lowest = dozeMem.frames.FreePages()
-}
-
-// dozeLinkThreads exists so that the first thread's page finds its tables.
-func dozeLinkThreads() {
-	if !dozeLink(dozeThreadBase, 1) {
-		dozeFatal("no memory for page tables")
-	}
 }

@@ -42,6 +42,7 @@ const (
 // dozeSyscall serves the call that the current thread has made; dozecall calls
 // it, and dozeResume continues whatever thread is current afterwards.
 func dozeSyscall() {
+	dozeLock()
 	t := dozeCurrent()
 	nr := t.rax
 	if dozeBootInfo.strace {
@@ -199,10 +200,15 @@ func dozeClockGettime(t *dozeThread, id, ts uintptr) uintptr {
 	return 0
 }
 
-// dozeProcessTime is the time the vCPU was not idle.
+// dozeProcessTime is the time that threads have had a vCPU.
 func dozeProcessTime() int64 {
-	dozeCharge(dozeNow())
-	return dozeSched.ran
+	sum, now := dozeSched.ran, dozeNow()
+	for i := uintptr(0); dozeOnline>>i != 0; i++ {
+		if t := dozeVCPUAt(i).current; dozeOnline>>i&1 != 0 && t != nil {
+			sum += now - t.since
+		}
+	}
+	return sum
 }
 
 func dozeGettimeofday(tv uintptr) uintptr {
@@ -275,12 +281,12 @@ func dozeArchPrctl(t *dozeThread, code, addr uintptr) uintptr {
 	return 0
 }
 
-// dozeGetaffinity answers with one CPU (and the size of a mask, as Linux does).
+// dozeGetaffinity answers with the vCPUs (and the size of a mask, as Linux does).
 func dozeGetaffinity(n, mask uintptr) uintptr {
 	if n < 8 {
 		return dozeErr(dozeEINVAL)
 	}
 	mmio.Clear(mask, n)
-	mmio.Store64(mask, 1)
+	mmio.Store64(mask, dozeOnline)
 	return 8
 }

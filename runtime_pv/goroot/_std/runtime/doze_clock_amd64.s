@@ -11,6 +11,8 @@
 // timestamp) << shift) * mul >> 32), the product in 96 bits.
 // Clobbers AX, CX, DX, R8-R11 and flags; uses no stack; never traps.
 TEXT ·dozeClock(SB),NOSPLIT|NOFRAME,$0
+	CMPL	·dozeClockApart(SB), $0
+	JNE	apart
 again:
 	MOVL	const_dozeClockPage+0, R8		// version
 	TESTL	$1, R8
@@ -40,6 +42,9 @@ scale:
 	MULQ	R10
 	SHRQ	$32, DX, AX
 	ADDQ	R9, AX
+	CMPL	·dozeClockApart(SB), $0
+	JNE	last
+done:
 	CMPL	DI, $1
 	JEQ	split
 wall:
@@ -64,3 +69,41 @@ split:
 	MOVQ	DX, 8(SI)
 	XORL	AX, AX
 	RET
+
+	// Each vCPU's page for itself. The thread may be moved between any two
+	// instructions, so the number of the vCPU must be the same before and after.
+apart:
+	MOVL	const_dozeGSIndex(GS), R10
+	MOVL	const_dozeGSClock(GS), R8
+	TESTL	$1, R8
+	JNE	apart
+	LFENCE
+	RDTSC
+	SHLQ	$32, DX
+	ORQ	DX, AX
+	MOVQ	const_dozeGSClock+16(GS), R9
+	MOVL	const_dozeGSClock+24(GS), DX
+	MOVBLSX	const_dozeGSClock+28(GS), CX
+	MOVQ	const_dozeGSClock+8(GS), R11
+	CMPL	R8, const_dozeGSClock(GS)
+	JNE	apart
+	CMPL	R10, const_dozeGSIndex(GS)
+	JNE	apart
+	MOVL	DX, R10
+	SUBQ	R11, AX
+	JCC	ahead
+	XORL	AX, AX
+	JMP	ahead
+
+	// Never less than anyone has seen.
+last:
+	MOVQ	AX, R8
+again2:
+	MOVQ	·dozeClockLast(SB), AX
+	CMPQ	R8, AX
+	JLS	done
+	LOCK
+	CMPXCHGQ R8, ·dozeClockLast(SB)
+	JNE	again2
+	MOVQ	R8, AX
+	JMP	done

@@ -117,8 +117,10 @@ func (w *dozeWords) number(p uintptr) (v uint64, end uintptr) {
 	return v, p
 }
 
-// dozeReadCommandLine takes the words that are for the machine.
-func dozeReadCommandLine(p uintptr) {
+// dozeReadCommandLine takes the words that are for the machine, and returns how
+// many vCPUs there are to start.
+func dozeReadCommandLine(p uintptr) (want uint32) {
+	want = 1
 	i := &dozeBootInfo
 	w := dozeWords{p: p}
 	for w.next() && !w.is("--") {
@@ -129,6 +131,9 @@ func dozeReadCommandLine(p uintptr) {
 		} else if p := w.after("doze.start="); p != 0 {
 			v, _ := w.number(p)
 			i.start = int64(v)
+		} else if p := w.after("doze.cpus="); p != 0 {
+			v, _ := w.number(p)
+			want = uint32(v)
 		} else if p := w.after("doze.seed="); p != 0 {
 			v, _ := w.number(p)
 			i.seed[0] ^= v
@@ -136,6 +141,7 @@ func dozeReadCommandLine(p uintptr) {
 		i.strace = i.strace || w.is("doze.strace")
 		i.forceHalt = i.forceHalt || w.is("doze.idle=hlt")
 	}
+	return
 }
 
 func (w *dozeWords) keep(p uintptr, to *dozeWord) {

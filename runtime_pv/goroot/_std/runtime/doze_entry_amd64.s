@@ -50,7 +50,11 @@ TEXT ·dozeServeCall(SB),NOSPLIT|NOFRAME,$0
 
 // Continues the current thread. Runs on the vCPU's stack until the thread's
 // registers are loaded from its save area, which doubles as the IRETQ frame.
+// The kernel's lock is given back first: nobody but this vCPU touches the save
+// area of its current thread.
 TEXT ·dozeResume(SB),NOSPLIT|NOFRAME,$0
+	MOVL	$1, const_dozeGSUser(GS)
+	MOVL	$0, ·dozeLockWord(SB)
 	MOVQ	const_dozeGSCurrent(GS), DI
 	MOVQ	dozeThread_fs(DI), AX
 	WRFSBASEQ AX
@@ -257,6 +261,24 @@ TEXT ·dozeStartPC(SB),NOSPLIT,$0-8
 	LEAQ	_rt0_amd64(SB), AX
 	MOVQ	AX, ret+0(FP)
 	RET
+
+// func dozeVCPUEntryPC() uintptr
+TEXT ·dozeVCPUEntryPC(SB),NOSPLIT,$0-8
+	LEAQ	·dozeVCPUEntry(SB), AX
+	MOVQ	AX, ret+0(FP)
+	RET
+
+// Where a further vCPU enters ring 3: GS base = its page, which the kernel has
+// filled, RSP = 0, virtual interrupt flag 0.
+TEXT ·dozeVCPUEntry(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	const_dozeGSStackHi(GS), SP
+	MOVQ	const_dozeGSTLS(GS), CX
+	WRFSBASEQ CX
+	MOVQ	const_dozeGSG(GS), R14
+	XORPS	X15, X15
+	XORL	BP, BP
+	CALL	·dozeVCPUStart<ABIInternal>(SB)
+	JMP	·dozeResume(SB)
 
 // func dozeCommitPC() uintptr
 TEXT ·dozeCommitPC(SB),NOSPLIT,$0-8

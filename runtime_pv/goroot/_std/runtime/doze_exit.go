@@ -39,7 +39,7 @@ func dozeHalt() {
 		mmio.Out32(abi.PortExit, 0)
 		mmio.Out16(pm1a, sleepS5)
 		mmio.Out8(keyboard, pulseLine)
-		dozeArm(dozeForever)
+		dozeArm(dozeSelf(), dozeForever)
 		dozeGate(abi.ReqHalt, 0, 0, 0, 0, 0)
 	}
 }
@@ -87,7 +87,7 @@ func dozeCrashKernel(vector, err, cr2, rip uintptr) {
 	b.reg("cr2", cr2)
 	b.reg("rip", rip)
 	b.pc(rip)
-	b.frames(uintptr(mmio.Load64(abi.VCPUPage0 + abi.UpRSP)))
+	b.frames(uintptr(mmio.Load64(dozeVCPUPage() + abi.UpRSP)))
 	b.send()
 	dozeHalt()
 }

@@ -19,15 +19,28 @@ var dozeStats struct {
 var dozePark bool
 
 // dozeSleep returns at the deadline, at an interrupt or event, or for no reason.
-func dozeSleep(deadline int64) {
+// The lock is given back meanwhile.
+func dozeSleep(v *dozeVCPU, deadline int64) {
+	s := &dozeSched
 	dozeRefineClock()
 	if deadline != dozeForever && deadline <= dozeNow() {
 		return
 	}
+	if !dozePark && v.armed != deadline {
+		dozeArm(v, deadline)
+	}
+	v.due = deadline
+	s.idle |= v.bit()
+	s.looking--
+	dozeUnlock()
 	if dozePark {
-		dozeSleepParked(deadline)
+		dozeSleepParked(v.page(), deadline)
 	} else {
-		dozeSleepHalted(deadline)
+		dozeGate(abi.ReqHalt, 0, 0, 0, 0, 0)
+	}
+	dozeLock()
+	if s.idle&v.bit() != 0 { // nobody woke it: its deadline or an interrupt did
+		dozeAwake(v)
 	}
 	dozeStats.wakeups++
 }
@@ -35,8 +48,7 @@ func dozeSleep(deadline int64) {
 // dozeSleepParked hands the vCPU back with one exit that carries the deadline
 // (docs/nucleus.md 6). A timer that is still armed may fire meanwhile; it
 // would only say what the return says too.
-func dozeSleepParked(deadline int64) {
-	const page = abi.VCPUPage0
+func dozeSleepParked(page uintptr, deadline int64) {
 	if mmio.Xchg64(page+abi.ParkPending, 0) != 0 || mmio.Load64(page+abi.VCPUPending) != 0 {
 		return
 	}
@@ -49,19 +61,11 @@ func dozeSleepParked(deadline int64) {
 	mmio.Xchg64(page+abi.ParkPending, 0)
 }
 
-func dozeSleepHalted(deadline int64) {
-	if dozeTime.armed != deadline {
-		dozeArm(deadline)
-	}
-	dozeGate(abi.ReqHalt, 0, 0, 0, 0, 0)
-	dozeStats.gates++
-}
-
 // dozeTakeInterrupts takes note of the interrupts that the nucleus has seen.
-func dozeTakeInterrupts() {
-	bits := mmio.Xchg64(abi.VCPUPage0+abi.VCPUPending, 0)
+func dozeTakeInterrupts(v *dozeVCPU) {
+	bits := mmio.Xchg64(v.page()+abi.VCPUPending, 0)
 	if bits&(1<<(abi.VectorTimer-abi.VectorBase)) != 0 {
 		dozeStats.timers++
-		dozeTime.armed = dozeForever
+		v.armed = dozeForever
 	}
 }

@@ -32,6 +32,7 @@ const (
 	dozeGSG       = abi.VCPUKernel + 0x10 // g of the vCPU's stack
 	dozeGSNested  = abi.VCPUKernel + 0x18 // XSAVE area for a fault in the kernel
 	dozeGSCommit  = abi.VCPUKernel + 0x20 // address of dozeCommit
+	dozeGSUser    = abi.VCPUKernel + 0x28 // u32, 1: outside the kernel
 
 	dozeUpVector = abi.UpVector
 	dozeUpError  = abi.UpError
@@ -48,6 +49,8 @@ const (
 
 	dozeGatePage  = abi.GatePage
 	dozeClockPage = abi.VCPUPage0 + abi.VCPUClock
+	dozeGSClock   = abi.VCPUClock
+	dozeGSIndex   = abi.VCPUIndex
 	dozeWallSeq   = abi.MachinePage + abi.MachineWallSeq
 	dozeWall      = abi.MachinePage + abi.MachineWall
 )
@@ -68,9 +71,11 @@ const (
 	dozeRegionBase  = dozeKernelBase + 0x1<<34 // Regions' entries
 	dozeThreadBase  = dozeKernelBase + 0x2<<34 // one page a thread
 	dozeScratchBase = dozeKernelBase + 0x3<<34
-	dozeMainStackHi = dozeKernelBase - 1<<30 // the first thread's stack ends here
-	dozeMainStack   = 64<<10 + 128<<10       // its size: 64 KiB for g0 (rt0_go), the rest for arguments
-	dozeMmapLow     = 0x0080_0000_0000       // where mmap looks for room
+	dozeStackBase   = dozeKernelBase + 0x5<<34 // stacks of further vCPUs, dozeStackStep apart
+	dozeStackStep   = 2 * dozeStackSize        // half of it unmapped: a guard
+	dozeMainStackHi = dozeKernelBase - 1<<30   // the first thread's stack ends here
+	dozeMainStack   = 64<<10 + 128<<10         // its size: 64 KiB for g0 (rt0_go), the rest for arguments
+	dozeMmapLow     = 0x0080_0000_0000         // where mmap looks for room
 	dozeMmapHigh    = dozeMainStackHi - 1<<30
 	dozeMaxRegions  = 8192
 	dozeMaxThreads  = 10000 // Go's own limit (debug.SetMaxThreads)
@@ -107,8 +112,27 @@ type dozeThread struct {
 	altStack uintptr
 	altSize  uintptr
 
-	since int64 // when it got the vCPU
-	ran   int64 // ns it had the vCPU
+	on    *dozeVCPU // where it runs
+	since int64     // when it got the vCPU
+	ran   int64     // ns it had the vCPU
+}
+
+// dozeVCPU is the kernel's part of a vCPU page; the first fields are those that
+// the assembly reaches through GS.
+type dozeVCPU struct {
+	_       sys.NotInHeap
+	current *dozeThread
+	tls     uintptr
+	g       uintptr
+	nested  uintptr
+	commit  uintptr
+	user    uint32 // 1: outside the kernel, perhaps with old translations
+	seen    uint32 // dozeMem.unmapped when translations were last dropped
+	nesting uint32 // faults of the kernel being served
+	apic    uint32 // id of its local APIC
+	alive   uint32 // 1: has reached the kernel
+	armed   int64  // deadline its timer is armed for, dozeForever if none
+	due     int64  // deadline it sleeps until, while it sleeps
 }
 
 const (
@@ -127,14 +151,15 @@ var dozeMark uint32 = abi.Version
 
 var (
 	dozeStack0    [dozeStackSize]byte
-	dozeKernelTLS [2]uintptr
-	dozeG0        g
+	dozeKernelTLS [abi.MaxVCPUs][2]uintptr
+	dozeG0        [abi.MaxVCPUs]g
 )
 
 func dozeGate(req uint32, a, b, c, d, e uintptr) uintptr
 func dozeVCPUPage() uintptr
 func dozeUpcallPC() uintptr
 func dozeStartPC() uintptr
+func dozeVCPUEntryPC() uintptr
 func dozeCommitPC() uintptr
 func dozeClockPC() uintptr
 func dozeRandom() (v uint64, ok bool)

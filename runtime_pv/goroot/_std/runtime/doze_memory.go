@@ -25,10 +25,10 @@ const (
 )
 
 var dozeMem struct {
-	frames  mem.Frames
-	regions mem.Regions
-	zeroRAM bool    // RAM beyond the image was zero at boot
-	lowest  uintptr // fewest free pages seen
+	frames   mem.Frames
+	regions  mem.Regions
+	zeroRAM  bool   // RAM beyond the image was zero at boot
+	unmapped uint32 // counts the times translations were taken away
 }
 
 const (
@@ -71,9 +71,7 @@ func dozeLink(va uintptr, level int) bool {
 		if pa == 0 {
 			return false
 		}
-		if !dozeMem.zeroRAM {
-			dozeClearFrame(pa)
-		}
+		dozeClearFrames(pa, 1)
 		dozeMap(va, pa|abi.PteWrite|abi.PteAccessed, 1, l, 0)
 	}
 	return true
@@ -87,12 +85,18 @@ func dozeMap(va, entry, n uintptr, level int, step uintptr) {
 	}
 }
 
-// dozeClearFrame clears a frame that is mapped nowhere, where RAM may hold what
+// dozeClearFrames clears frames that are mapped nowhere, where RAM may hold what
 // firmware left: through a page of the kernel's own.
-func dozeClearFrame(pa uintptr) {
-	dozeMap(dozeScratchBase, pa|dozeRW, 1, 1, 0)
-	mmio.Clear(dozeScratchBase, dozePage)
-	dozeMap(dozeScratchBase, 0, 1, 1, dozePage)
+func dozeClearFrames(pa, n uintptr) {
+	if dozeMem.zeroRAM {
+		return
+	}
+	for end := pa + n*dozePage; pa < end; pa += dozePage {
+		dozeMap(dozeScratchBase, pa|dozeRW, 1, 1, 0)
+		mmio.Clear(dozeScratchBase, dozePage)
+		dozeMap(dozeScratchBase, 0, 1, 1, dozePage)
+		dozeShootdown()
+	}
 }
 
 const dozeRW = abi.PteWrite | abi.PteAccessed | abi.PteDirty
@@ -106,6 +110,9 @@ func dozeFill(addr uintptr) bool {
 	start, end, kind := dozeMem.regions.Lookup(addr)
 	if kind < dozeSmall {
 		return false
+	}
+	if dozeMapped(addr) {
+		return true // another vCPU was faster
 	}
 	if kind == dozeLarge && dozeFillBlock(addr, start, end) {
 		return true
@@ -171,10 +178,8 @@ func dozeFillPages(va, n uintptr) bool {
 	if pa == 0 {
 		return false
 	}
+	dozeClearFrames(pa, n)
 	dozeMap(va, pa|dozeRW, n, 1, dozePage)
-	if !dozeMem.zeroRAM {
-		mmio.Clear(va, n*dozePage)
-	}
 	return true
 }
 
@@ -193,10 +198,8 @@ func dozeFillBlock(addr, start, end uintptr) bool {
 	if pa == 0 {
 		return false
 	}
+	dozeClearFrames(pa, dozeBlock/dozePage)
 	dozeMap(lo, pa|dozeRW|abi.PteHuge, 1, 2, 0)
-	if !dozeMem.zeroRAM {
-		mmio.Clear(lo, dozeBlock)
-	}
 	return true
 }
 
@@ -217,6 +220,7 @@ func dozeRelease(start, end uintptr) {
 		case stop-va == dozeBlock:
 			mmio.Clear(va, dozeBlock)
 			dozeMap(va, 0, 1, 2, dozeBlock)
+			dozeShootdown()
 			dozeFree(e&abi.PteAddrMask, dozeBlock/dozePage)
 		default:
 			if !dozeSplit(va&^(dozeBlock-1), e) {
@@ -245,10 +249,9 @@ func dozeSplit(va, entry uintptr) bool {
 	if table == 0 {
 		return false
 	}
-	if !dozeMem.zeroRAM {
-		dozeClearFrame(table)
-	}
+	dozeClearFrames(table, 1)
 	dozeMap(va, 0, 1, 2, dozeBlock)
+	dozeShootdown()
 	dozeMap(va, table|abi.PteWrite|abi.PteAccessed, 1, 2, 0)
 	dozeMap(va, entry&abi.PteAddrMask|dozeRW, dozeBlock/dozePage, 1, dozePage)
 	return true
@@ -269,6 +272,7 @@ func dozeReleasePages(va, end uintptr) {
 		}
 		mmio.Clear(va, n*dozePage)
 		dozeMap(va, 0, n, 1, dozePage)
+		dozeShootdown()
 		dozeFree(e&abi.PteAddrMask, n)
 		va += n * dozePage
 	}

@@ -83,6 +83,10 @@ func dozeRaise(t *dozeThread, sig uintptr, code int8) {
 		dozeWake(t)
 	case dozeStateSysmonWait:
 		dozeWake(t)
+	case dozeStateRunning:
+		if t.on != dozeSelf() {
+			dozeInterruptVCPU(t.on) // it takes the signal on its way back
+		}
 	}
 }
 
@@ -282,8 +286,10 @@ const (
 
 // dozeTrap is where every upcall from a thread arrives.
 func dozeTrap(vector, err, cr2 uintptr) {
+	dozeLock()
 	if vector >= abi.VectorBase {
-		dozeInterrupt()
+		dozeAttend()
+		dozeSettle()
 		return
 	}
 	if vector == dozeVecPage && err&1 == 0 && dozeFill(cr2) {
@@ -325,14 +331,13 @@ func dozeFault(t *dozeThread, vector, err, cr2 uintptr) {
 	dozeTake(t, sig, code, f, true)
 }
 
-var dozeNesting uint32
-
 // dozeNested serves a fault in the kernel itself: a page of the program that is
 // touched for the first time, or the end.
 func dozeNested(vector, err, cr2, rip uintptr) {
-	dozeNesting++
-	if dozeNesting > 1 || vector != dozeVecPage || err&1 != 0 || !dozeFill(cr2) {
+	v := dozeSelf()
+	v.nesting++
+	if v.nesting > 1 || vector != dozeVecPage || err&1 != 0 || !dozeFill(cr2) {
 		dozeCrashKernel(vector, err, cr2, rip)
 	}
-	dozeNesting--
+	v.nesting--
 }

@@ -73,8 +73,7 @@ func dozeDescribe(p, size uintptr) uintptr {
 	f := &dozeMem.frames
 	b.line("memory", uint64(i.ram))
 	b.line("free", uint64(f.FreePages()*dozePage))
-	b.line("lowest_free", uint64(dozeMem.lowest*dozePage))
-	b.line("cpus", 1)
+	b.line("cpus", uint64(dozeBootInfo.cpus))
 	b.line("threads", uint64(dozeSched.live))
 	b.line("start_to_now_ns", uint64(dozeSinceStart()))
 	b.line("wakeups", dozeStats.wakeups)

@@ -1,8 +1,9 @@
 package runtime
 
-// Threads over the vCPU. A thread runs until it waits, yields, or the timer
-// says that another one's turn has come. When none is ready the vCPU sleeps, in
-// dozeIdle and nowhere else (docs/nucleus.md 6).
+// Threads over the vCPUs. A thread runs until it waits, yields, or the timer
+// says that another one's turn has come. A vCPU that finds none ready sleeps, in
+// dozeIdle and nowhere else (docs/nucleus.md 6). All of it is under the kernel's
+// lock.
 
 import (
 	"internal/runtime/atomic"
@@ -17,26 +18,23 @@ const (
 
 var dozeSched struct {
 	head, tail *dozeThread // ready, in order
-	free       *dozeThread // pages of dead threads
-	made       uintptr     // threads ever made: pages in use at dozeThreadBase
-	live       int32
+	ready      int32       // how many
+	looking    int32       // vCPUs on their way to the queue
+	idle       uint64      // vCPUs asleep, one bit each
 
-	sysmon  *dozeThread // in dozeSysmonWait, else nil
-	due     int64       // when sysmon goes on if the machine is awake then
-	idleEnd int64       // when the vCPU last left idle
-	ran     int64       // ns some thread had the vCPU
+	free *dozeThread // pages of dead threads
+	made uintptr     // threads ever made: pages in use at dozeThreadBase
+	live int32
+
+	sysmon *dozeThread // in dozeSysmonWait, else nil
+	due    int64       // when sysmon goes on if the machine is awake then
+	ran    int64       // ns some thread had a vCPU
 
 	collections uint32 // garbage collections, the program's and those of a quiet machine
 	settled     uint32 // how often the machine has collected garbage since, idle
 }
 
-func dozeCurrent() *dozeThread {
-	return (*dozeThread)(dozePtr(uintptr(mmio.Load64(dozeVCPUPage() + dozeGSCurrent))))
-}
-
-func dozeSetCurrent(t *dozeThread) {
-	mmio.Store64(dozeVCPUPage()+dozeGSCurrent, uint64(t.addr()))
-}
+func dozeCurrent() *dozeThread { return dozeSelf().current }
 
 func dozeThreadAt(i uintptr) *dozeThread {
 	return (*dozeThread)(dozePtr(dozeThreadBase + i*dozeThreadSize))
@@ -82,7 +80,9 @@ func dozeNewThread() *dozeThread {
 func dozeExitThread() {
 	s := &dozeSched
 	t := dozeCurrent()
-	t.state = dozeStateFree
+	dozeCharge(dozeNow())
+	dozeSelf().current = nil
+	t.state, t.on = dozeStateFree, nil
 	t.next = s.free
 	s.free = t
 	s.live--
@@ -92,90 +92,112 @@ func dozeExitThread() {
 	dozeSchedule()
 }
 
-// dozeReadyLast puts t at the end of the queue, dozeReadyFirst at its head.
+// dozeReadyLast puts t at the end of the queue, dozeReadyFirst at its head. If
+// no vCPU is on its way to it, one that sleeps is woken.
 func dozeReadyLast(t *dozeThread) {
 	s := &dozeSched
-	t.state, t.next = dozeStateReady, nil
+	t.state, t.on, t.next = dozeStateReady, nil, nil
 	if s.tail == nil {
 		s.head = t
 	} else {
 		s.tail.next = t
 	}
 	s.tail = t
+	s.ready++
+	dozeWakeVCPU()
 }
 
 func dozeReadyFirst(t *dozeThread) {
 	s := &dozeSched
-	t.state, t.next = dozeStateReady, s.head
+	t.state, t.on, t.next = dozeStateReady, nil, s.head
 	if s.head == nil {
 		s.tail = t
 	}
 	s.head = t
+	s.ready++
+	dozeWakeVCPU()
 }
 
 // dozeYield lets the others go first.
 func dozeYield() {
 	if dozeSched.head != nil {
-		dozeReadyLast(dozeCurrent())
-		dozeSchedule()
+		dozeRequeue(dozeCurrent())
 	}
+}
+
+// dozeRequeue puts the current thread at the end of the queue and goes on with
+// the one at its head.
+func dozeRequeue(t *dozeThread) {
+	dozeSched.looking++ // this vCPU takes one: no other need wake
+	dozeReadyLast(t)
+	dozeSched.looking--
+	dozeSchedule()
 }
 
 // dozeSchedule gives the vCPU to the next ready thread, sleeping until there is
 // one. The caller has put the current thread where it belongs.
 func dozeSchedule() {
 	s := &dozeSched
+	v := dozeSelf()
 	now := dozeNow()
 	dozeCharge(now)
+	v.current = nil
+	s.looking++
 	if s.head == nil {
-		dozeIdle()
+		dozeIdle(v)
 		now = dozeNow()
 	}
+	s.looking--
 	t := s.head
 	s.head = t.next
 	if s.head == nil {
 		s.tail = nil
 	}
-	t.state, t.next, t.since = dozeStateRunning, nil, now
-	dozeSetCurrent(t)
+	s.ready--
+	t.state, t.on, t.next, t.since = dozeStateRunning, v, nil, now
+	v.current = t
 }
 
 // dozeCharge accounts the vCPU's time to the thread that had it.
 func dozeCharge(now int64) {
-	t := dozeCurrent()
-	t.ran += now - t.since
-	dozeSched.ran += now - t.since
-	t.since = now
+	if t := dozeCurrent(); t != nil {
+		t.ran += now - t.since
+		dozeSched.ran += now - t.since
+		t.since = now
+	}
 }
 
 // dozeIdle sleeps until a thread is ready.
-func dozeIdle() {
+func dozeIdle(v *dozeVCPU) {
 	s := &dozeSched
 	for s.head == nil {
-		dozeTakeInterrupts()
+		dozeTakeInterrupts(v)
 		dozeExpire(dozeNow())
 		if s.head != nil {
-			break
+			return
 		}
-		if s.sysmon != nil && scavenger.sysmonWake.Load() != 0 {
-			// The scavenger waits for sysmon to wake it, and nothing else
-			// would before the machine is busy again: memory that is free
-			// must go back now.
-			dozeWakeSysmon()
-			break
+		deadline := dozeNextDeadline()
+		if s.idle|v.bit() == dozeOnline {
+			settle := dozeSettleDeadline()
+			if s.sysmon != nil && scavenger.sysmonWake.Load() != 0 {
+				// The scavenger waits for sysmon to wake it, and nothing else
+				// would before the machine is busy again: memory that is free
+				// must go back now.
+				dozeWakeSysmon()
+				return
+			}
+			if settle <= dozeNow() {
+				s.settled++
+				s.collections++ // the one that sysmon starts now
+				dozeWakeSysmon()
+				return
+			}
+			deadline = min(deadline, settle)
 		}
-		settle := dozeSettleDeadline()
-		if s.sysmon != nil && settle <= dozeNow() {
-			s.settled++
-			s.collections++ // the one that sysmon starts now
-			dozeWakeSysmon()
-			break
+		if dozeCovered(v, deadline) {
+			deadline = dozeForever
 		}
-		dozeSleep(min(dozeNextDeadline(), settle))
-	}
-	s.idleEnd = dozeNow()
-	if s.due < s.idleEnd+dozeSysmonWake {
-		s.due = s.idleEnd + dozeSysmonWake
+		dozeSleep(v, deadline)
 	}
 }
 
@@ -201,27 +223,33 @@ func dozeSettleDeadline() int64 {
 // dozeSettle ends every stay in the kernel: the timer is armed for what comes
 // next, and the thread that goes on takes its signals.
 func dozeSettle() {
-	dozeArmNext()
+	dozeArmNext(dozeSelf())
 	dozeDeliver(dozeCurrent())
 }
 
 // dozeInterrupt serves what came in while upcalls were off, and gives the vCPU
 // to whom it now belongs.
 func dozeInterrupt() {
+	dozeLock()
+	dozeAttend()
+	dozeSettle()
+}
+
+// dozeAttend takes the vCPU's interrupts and lets those run whose time has come.
+func dozeAttend() {
 	s := &dozeSched
-	dozeTakeInterrupts()
+	v := dozeSelf()
+	dozeTakeInterrupts(v)
 	now := dozeNow()
-	t := dozeCurrent()
-	woken := s.head
+	t := v.current
+	first := s.head
 	dozeExpire(now)
 	if s.sysmon != nil && s.due <= now {
 		dozeWakeSysmon()
 	}
-	if s.head != nil && (s.head != woken || now-t.since >= dozeSlice) {
-		dozeReadyLast(t)
-		dozeSchedule()
+	if s.ready > s.looking && (s.head != first || now-t.since >= dozeSlice) {
+		dozeRequeue(t)
 	}
-	dozeSettle()
 }
 
 // Sysmon's two waits. They never wake an idle machine: sysmon goes on when the

@@ -6,6 +6,7 @@ package runtime
 // is one deadline at a time.
 
 import (
+	"internal/runtime/atomic"
 	"internal/runtime/doze/abi"
 	"internal/runtime/doze/mmio"
 	"internal/runtime/doze/pvclock"
@@ -21,8 +22,9 @@ const (
 var dozeTime struct {
 	mode     uint32
 	kvmclock bool
+	xapic    bool   // the LAPIC is reached by MMIO
+	features uint32 // KVM's, by CPUID
 	lapicHz  uint64 // input clock of the LAPIC timer, where it counts
-	armed    int64  // deadline the timer is armed for, dozeForever if none
 
 	// The clock of our own.
 	tsc0  uint64 // TSC at the first PIT reading
@@ -32,8 +34,35 @@ var dozeTime struct {
 
 // dozeNow is CLOCK_MONOTONIC in ns: what dozeClock returns, for the kernel.
 func dozeNow() int64 {
+	if dozeClockApart != 0 {
+		return dozeNowApart()
+	}
 	for {
 		if ns, ok := pvclock.Read(dozeClockPage); ok {
+			return int64(ns)
+		}
+	}
+}
+
+// dozeClockApart is not 0 where each vCPU must read its own clock page, because
+// the host does not promise that they agree (pvclock.TSCStable). The clock
+// then never goes back by never returning less than dozeClockLast.
+var (
+	dozeClockApart uint32
+	dozeClockLast  uint64
+)
+
+func dozeNowApart() int64 {
+	for {
+		ns, ok := pvclock.Read(dozeVCPUPage() + abi.VCPUClock)
+		if !ok {
+			continue
+		}
+		last := atomic.Load64(&dozeClockLast)
+		if ns <= last {
+			return int64(last)
+		}
+		if atomic.Cas64(&dozeClockLast, last, ns) {
 			return int64(ns)
 		}
 	}
@@ -58,11 +87,10 @@ func dozeTSC(deadline int64) uint64 {
 	return tsc + pvclock.Ticks(uint64(deadline)-base, mul, shift) + pvclock.TicksMargin
 }
 
-// dozeArm arms the timer for a deadline, dozeForever to leave it unarmed.
-func dozeArm(deadline int64) {
-	t := &dozeTime
-	t.armed = deadline
-	switch t.mode {
+// dozeArm arms this vCPU's timer for a deadline, dozeForever to leave it unarmed.
+func dozeArm(v *dozeVCPU, deadline int64) {
+	v.armed = deadline
+	switch dozeTime.mode {
 	case dozeTimerDeadline:
 		var tsc uint64
 		if deadline != dozeForever {
@@ -104,21 +132,43 @@ func dozeArmCount(deadline int64) {
 }
 
 // dozeArmNext arms the timer for what a running machine must be told of: the
-// next deadline, the end of the slice if others are ready, sysmon's turn. A
-// timer armed for something earlier is left alone: coming once for nothing is
-// cheaper than arming it on every switch.
-func dozeArmNext() {
+// next deadline and sysmon's turn, unless another vCPU will be told, and the end
+// of the slice if others are ready. A timer armed for something earlier is left
+// alone: coming once for nothing is cheaper than arming it on every switch.
+func dozeArmNext(v *dozeVCPU) {
 	s := &dozeSched
 	d := dozeNextDeadline()
-	if s.head != nil {
-		d = min(d, dozeCurrent().since+dozeSlice)
-	}
 	if s.sysmon != nil {
 		d = min(d, s.due)
 	}
-	if d < dozeTime.armed {
-		dozeArm(d)
+	if d >= v.armed || dozeCovered(v, d) {
+		d = dozeForever
 	}
+	if s.head != nil {
+		d = min(d, v.current.since+dozeSlice)
+	}
+	if d < v.armed {
+		dozeArm(v, d)
+	}
+}
+
+// dozeCovered reports whether another vCPU will be awake by the deadline.
+func dozeCovered(self *dozeVCPU, deadline int64) bool {
+	others := dozeOnline &^ self.bit()
+	for i := uintptr(0); others>>i != 0; i++ {
+		v := dozeVCPUAt(i)
+		if others>>i&1 == 0 {
+			continue
+		}
+		if dozeSched.idle&v.bit() != 0 {
+			if v.due <= deadline {
+				return true
+			}
+		} else if v.armed <= deadline {
+			return true
+		}
+	}
+	return false
 }
 
 // LAPIC registers of the timer, as xAPIC offsets (SDM 3A, 11.5.4).
@@ -130,7 +180,7 @@ const (
 )
 
 func dozeLAPIC(reg uintptr, v uint64) {
-	if dozeTime.mode == dozeTimerXAPIC {
+	if dozeTime.xapic {
 		dozeGate(abi.ReqLAPIC, reg, uintptr(v), 0, 0, 0)
 	} else {
 		dozeMSR(0x800+reg/16, v)
@@ -139,7 +189,7 @@ func dozeLAPIC(reg uintptr, v uint64) {
 }
 
 func dozeLAPICRead(reg uintptr) uint64 {
-	if dozeTime.mode == dozeTimerXAPIC {
+	if dozeTime.xapic {
 		return uint64(dozeGate(abi.ReqLAPICRd, reg, 0, 0, 0, 0))
 	}
 	return uint64(dozeGate(abi.ReqRdmsr, 0x800+reg/16, 0, 0, 0, 0))
@@ -152,41 +202,68 @@ func dozeMSR(msr uintptr, v uint64) {
 	dozeStats.gates++
 }
 
-// dozeTimeInit finds clock and timer. It runs once, before the first thread.
+// dozeTimeInit finds clock and timer, and starts those of the first vCPU.
 func dozeTimeInit(c *dozeCPU) {
 	t := &dozeTime
-	t.armed = dozeForever
+	v := dozeSelf()
+	t.xapic = !c.x2apic
 	t.mode = dozeTimerXAPIC
 	if c.x2apic {
 		t.mode = dozeTimerX2APIC
 	}
+	t.features = c.kvm
 	if c.kvm&dozeKVMClock != 0 {
 		t.kvmclock = true
 		dozeMSR(abi.MSRKVMWall, abi.VCPUPage0+abi.VCPUWall)
-		dozeMSR(abi.MSRKVMClock, abi.VCPUPage0+abi.VCPUClock|1)
-		if mmio.Load32(dozeWallSeq) == 0 {
-			dozeWallFromKVM()
-		}
 	} else {
 		dozeClockOfOurOwn()
-		dozeWallFromRTC()
+	}
+	dozeParavirt(v)
+	if t.kvmclock && (c.kvm&dozeKVMStable == 0 || pvclock.Flags(dozeClockPage)&pvclock.TSCStable == 0) {
+		dozeClockApart = 1
 	}
 	switch {
-	case c.deadline && c.x2apic:
+	case !t.kvmclock:
+		dozeWallFromRTC()
+	case mmio.Load32(dozeWallSeq) == 0:
+		dozeWallFromKVM()
+	}
+	if c.deadline && c.x2apic {
 		t.mode = dozeTimerDeadline
-		dozeMSR(abi.MSRX2APICLVTT, abi.VectorTimer|2<<17)
-	case t.lapicHz == 0:
+	} else if t.lapicHz == 0 {
 		dozeMeasureLAPIC()
-		fallthrough
-	default:
-		dozeLAPIC(dozeLAPICTimer, abi.VectorTimer)
 	}
-	if c.kvm&dozeKVMSteal != 0 {
-		dozeMSR(abi.MSRKVMSteal, abi.VCPUPage0+abi.VCPUSteal|1)
+	dozeTimerSetUp()
+}
+
+// dozeTimeStart starts clock and timer of a further vCPU.
+func dozeTimeStart(v *dozeVCPU) {
+	dozeParavirt(v)
+	dozeTimerSetUp()
+}
+
+// dozeParavirt registers the vCPU's pages with KVM, and asks it not to poll for
+// us when we halt.
+func dozeParavirt(v *dozeVCPU) {
+	f := dozeTime.features
+	if f&dozeKVMClock != 0 {
+		dozeMSR(abi.MSRKVMClock, uint64(v.page()+abi.VCPUClock|1))
 	}
-	if c.kvm&dozeKVMPoll != 0 {
-		dozeMSR(abi.MSRKVMPoll, 0) // the host need not poll for us when we halt
+	if f&dozeKVMSteal != 0 {
+		dozeMSR(abi.MSRKVMSteal, uint64(v.page()+abi.VCPUSteal|1))
 	}
+	if f&dozeKVMPoll != 0 {
+		dozeMSR(abi.MSRKVMPoll, 0)
+	}
+}
+
+func dozeTimerSetUp() {
+	const modeDeadline = 2 << 17 // LVT bits 18:17
+	lvt := uint64(abi.VectorTimer)
+	if dozeTime.mode == dozeTimerDeadline {
+		lvt |= modeDeadline
+	}
+	dozeLAPIC(dozeLAPICTimer, lvt)
 }
 
 // dozeWallFromKVM takes the wall clock at kvmclock's zero from its page

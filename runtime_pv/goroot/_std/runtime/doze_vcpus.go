@@ -1,0 +1,215 @@
+package runtime
+
+// vCPUs: the lock around the kernel, waking one that sleeps, dropping
+// translations on all of them, and starting the further ones.
+
+import (
+	"internal/runtime/atomic"
+	"internal/runtime/doze/abi"
+	"internal/runtime/doze/mmio"
+	"unsafe"
+)
+
+// dozeLockWord is held by the vCPU that is in the kernel. dozeResume gives it
+// back.
+var dozeLockWord uint32
+
+// dozeOnline has a bit for each vCPU that runs threads.
+var dozeOnline uint64
+
+func dozeSelf() *dozeVCPU {
+	return (*dozeVCPU)(dozePtr(dozeVCPUPage() + abi.VCPUKernel))
+}
+
+func dozeVCPUAt(i uintptr) *dozeVCPU {
+	return (*dozeVCPU)(dozePtr(abi.VCPUPage0 + i*dozePage + abi.VCPUKernel))
+}
+
+func (v *dozeVCPU) page() uintptr { return uintptr(unsafe.Pointer(v)) - abi.VCPUKernel }
+
+func (v *dozeVCPU) index() uintptr { return (v.page() - abi.VCPUPage0) / dozePage }
+
+func (v *dozeVCPU) bit() uint64 { return 1 << v.index() }
+
+// dozeLock enters the kernel. From then on this vCPU uses no translation that
+// was dropped meanwhile.
+func dozeLock() {
+	v := dozeSelf()
+	atomic.Store(&v.user, 0)
+	for atomic.Xchg(&dozeLockWord, 1) != 0 {
+		for atomic.Load(&dozeLockWord) != 0 {
+			mmio.Pause()
+		}
+	}
+	if v.seen != dozeMem.unmapped {
+		v.seen = dozeMem.unmapped
+		dozeGate(abi.ReqFlush, 0, 0, 0, 0, 0)
+	}
+}
+
+// dozeUnlock leaves the kernel without leaving its code: the vCPU sleeps.
+func dozeUnlock() {
+	atomic.Store(&dozeLockWord, 0)
+}
+
+// dozeShootdown returns when no vCPU uses a translation that was taken out of
+// the tables before. A vCPU in the kernel, or asleep there, drops its own when it gets the
+// lock; one outside is interrupted and waited for.
+func dozeShootdown() {
+	self := dozeSelf()
+	dozeMem.unmapped++
+	self.seen = dozeMem.unmapped
+	others := dozeOnline &^ self.bit()
+	for i := uintptr(0); others>>i != 0; i++ {
+		if v := dozeVCPUAt(i); others>>i&1 != 0 && atomic.Load(&v.user) != 0 {
+			dozeInterruptVCPU(v)
+		}
+	}
+	for i := uintptr(0); others>>i != 0; i++ {
+		for v := dozeVCPUAt(i); others>>i&1 != 0 && atomic.Load(&v.user) != 0; {
+			mmio.Pause()
+		}
+	}
+}
+
+// dozeWakeVCPU wakes a vCPU if more threads are ready than vCPUs are on their
+// way to them.
+func dozeWakeVCPU() {
+	s := &dozeSched
+	if s.idle == 0 || s.ready <= s.looking {
+		return
+	}
+	i := uintptr(0)
+	for s.idle>>i&1 == 0 {
+		i++
+	}
+	v := dozeVCPUAt(i)
+	dozeAwake(v)
+	if dozePark {
+		mmio.Out32(abi.PortKick, uint32(i))
+	} else {
+		dozeInterruptVCPU(v)
+	}
+}
+
+// dozeAwake takes a vCPU off the list of those asleep: it is on its way to the
+// queue.
+func dozeAwake(v *dozeVCPU) {
+	s := &dozeSched
+	if s.idle == dozeOnline { // the machine wakes
+		s.due = max(s.due, dozeNow()+dozeSysmonWake)
+	}
+	s.idle &^= v.bit()
+	s.looking++
+}
+
+// ICR: assert, fixed delivery to one physical APIC id (SDM 3A, 11.6.1).
+const (
+	dozeICRAssert  = 1 << 14
+	dozeICRInit    = 0x4500
+	dozeICRStartup = 0x4600
+	dozeICRLow     = 0x300
+	dozeICRHigh    = 0x310
+)
+
+func dozeInterruptVCPU(v *dozeVCPU) {
+	dozeSendIPI(v.apic, dozeICRAssert|abi.VectorKick)
+}
+
+func dozeSendIPI(apic uint32, icr uint64) {
+	if dozeTime.xapic {
+		dozeGate(abi.ReqLAPIC, dozeICRHigh, uintptr(apic)<<24, 0, 0, 0)
+		dozeGate(abi.ReqLAPIC, dozeICRLow, uintptr(icr), 0, 0, 0)
+		return
+	}
+	dozeMSR(abi.MSRX2APICICR, uint64(apic)<<32|icr)
+}
+
+// dozeVCPUInit fills the kernel's part of vCPU i's page. The stack lies in
+// [lo, lo+dozeStackSize).
+func dozeVCPUInit(i, lo, nested uintptr) *dozeVCPU {
+	v := dozeVCPUAt(i)
+	page := v.page()
+	g := &dozeG0[i]
+	g.stack.lo, g.stack.hi = lo, lo+dozeStackSize
+	g.stackguard0 = lo + stackGuard
+	g.stackguard1 = g.stackguard0
+	dozeKernelTLS[i][0] = uintptr(unsafe.Pointer(g))
+	mmio.Store64(page+abi.VCPUSelf, uint64(page))
+	mmio.Store32(page+abi.VCPUIndex, uint32(i))
+	mmio.Store64(page+dozeGSStackLo, uint64(lo))
+	mmio.Store64(page+dozeGSStackHi, uint64(lo+dozeStackSize))
+	mmio.Store64(page+dozeGSEntry, uint64(dozeUpcallPC()))
+	v.tls = dozeAddr(&dozeKernelTLS[i][1])
+	v.g = uintptr(unsafe.Pointer(g))
+	v.commit = dozeCommitPC()
+	v.nested = nested
+	v.armed, v.due = dozeForever, dozeForever
+	v.apic = uint32(i)
+	return v
+}
+
+// dozeStartVCPUs starts the vCPUs from 1 on, one after the other. One that does
+// not answer within dozeStartPatience is left out, and so are those after it.
+func dozeStartVCPUs(n uint32) {
+	if n == 1 {
+		return
+	}
+	mmio.Store64(abi.MachinePage+abi.MachineAPEntry, uint64(dozeVCPUEntryPC()))
+	if !dozeStartCall {
+		dozeGate(abi.ReqAPPage, 0, 0, 0, 0, 0)
+	}
+	for i := uintptr(1); i < uintptr(min(n, abi.MaxVCPUs)); i++ {
+		v := dozePrepareVCPU(i)
+		if v == nil || !dozeStartVCPU(v) {
+			return
+		}
+		dozeOnline |= v.bit()
+		dozeBootInfo.cpus++
+	}
+}
+
+// dozePrepareVCPU gives vCPU i a stack, with a page of its top half unmapped
+// below as a guard, and an area for nested faults; nil without memory.
+func dozePrepareVCPU(i uintptr) *dozeVCPU {
+	lo := uintptr(dozeStackBase) + i*dozeStackStep
+	for p := lo; p < lo+dozeStackSize+dozePage; p += dozePage {
+		if !dozeKernelPage(p) {
+			return nil
+		}
+	}
+	return dozeVCPUInit(i, lo, lo+dozeStackSize)
+}
+
+const dozeStartPatience = 1_000_000_000 // ns
+
+func dozeStartVCPU(v *dozeVCPU) bool {
+	if dozeStartCall {
+		mmio.Out32(abi.PortStart, uint32(v.index()))
+	} else {
+		mmio.Store32(abi.MachinePage+abi.MachineAPIndex, uint32(v.index()))
+		dozeSendIPI(v.apic, dozeICRInit)
+		dozeSendIPI(v.apic, dozeICRStartup|abi.APTrampoline>>12)
+	}
+	for limit := dozeNow() + dozeStartPatience; atomic.Load(&v.alive) == 0; {
+		if dozeNow() > limit {
+			return false
+		}
+		mmio.Pause()
+	}
+	return true
+}
+
+// dozeStartCall is whether the VMM starts vCPUs when asked, instead of by SIPI.
+var dozeStartCall bool
+
+// dozeVCPUStart is where a further vCPU begins: its clock and timer, then its
+// first thread, once the first vCPU has let go of the lock.
+func dozeVCPUStart() {
+	v := dozeSelf()
+	dozeTimeStart(v)
+	atomic.Store(&v.alive, 1)
+	dozeLock()
+	dozeSchedule()
+	dozeSettle()
+}
