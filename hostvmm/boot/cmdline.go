@@ -34,6 +34,7 @@ const (
 	wordVMM    = "doze.vmm="
 	wordAccel  = "doze.accel="
 	wordStrace = "doze.strace"
+	wordCPUs   = "doze.cpus="
 	wordDevice = "virtio_mmio.device="
 )
 
@@ -44,6 +45,7 @@ type Line struct {
 	Start      time.Time
 	VMM, Accel string
 	Strace     bool
+	CPUs       int // vCPUs; 0 and 1 are not written
 	Devices    []Device
 	Args       []string // argv, program name first
 }
@@ -67,7 +69,7 @@ func FromConfig(c vm.Config, vmm, accel string) Line {
 	}
 	return Line{
 		Env: c.Env, HLT: c.Idle == vm.IdleHLT, Start: start, VMM: vmm, Accel: accel,
-		Strace: c.Strace, Args: append([]string{name}, c.Args...),
+		Strace: c.Strace, CPUs: c.CPUs, Args: append([]string{name}, c.Args...),
 	}
 }
 
@@ -97,6 +99,9 @@ func (l Line) Encode(limit int) (string, error) {
 	}
 	if l.Strace {
 		words = append(words, wordStrace)
+	}
+	if l.CPUs > 1 {
+		words = append(words, wordCPUs+strconv.Itoa(l.CPUs))
 	}
 	for _, d := range l.Devices {
 		words = append(words, fmt.Sprintf("%s%#x@%#x:%d", wordDevice, d.Size, d.Base, d.GSI))

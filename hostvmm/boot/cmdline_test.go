@@ -21,8 +21,8 @@ func TestEncode(t *testing.T) {
 		{"separator is an argument", Line{Args: []string{"x", "--", "doze.strace"}}, "-- x -- doze.strace"},
 		{"percent, newline, high byte", Line{Args: []string{"100%\n\xff"}}, "-- 100%25%0A%FF"},
 		{"environment", Line{Env: []string{"A=b c", "E="}}, "doze.env=A=b%20c doze.env=E= --"},
-		{"machine", Line{HLT: true, Start: time.Unix(1, 5), VMM: "qemu-microvm", Accel: "tcg", Strace: true},
-			"doze.idle=hlt doze.start=1000000005 doze.vmm=qemu-microvm doze.accel=tcg doze.strace --"},
+		{"machine", Line{HLT: true, Start: time.Unix(1, 5), VMM: "qemu-microvm", Accel: "tcg", Strace: true, CPUs: 4},
+			"doze.idle=hlt doze.start=1000000005 doze.vmm=qemu-microvm doze.accel=tcg doze.strace doze.cpus=4 --"},
 		{"device", Line{Devices: []Device{{0x200, 0xfeb00e00, 12}}}, "virtio_mmio.device=0x200@0xfeb00e00:12 --"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -48,6 +48,14 @@ func (l *Line) machineWord(word string) error {
 		l.VMM = v
 	} else if v, ok := strings.CutPrefix(word, wordAccel); ok {
 		l.Accel = v
+	} else if v, ok := strings.CutPrefix(word, wordCPUs); ok {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 {
+			return fmt.Errorf("command line: %s%s: want a number from 1 on", wordCPUs, v)
+		}
+		if n > 1 {
+			l.CPUs = n
+		}
 	} else if word == wordStrace {
 		l.Strace = true
 	} else if v, ok := strings.CutPrefix(word, wordDevice); ok {
