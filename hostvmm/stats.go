@@ -76,7 +76,9 @@ func (s Stats) List() []vm.Stat {
 		num("parks", s.Park.Parks), num("sleeps", s.Park.Sleeps), num("wake-ups", s.Wakeups()),
 		num("  by deadline", s.Park.Deadlines), num("  by event", s.Park.Events))
 	if w := s.Wakeups(); w > 0 {
-		list = append(list, vm.Stat{Name: "exits per wake-up", Value: fmt.Sprintf("%.2f", float64(s.Total)/float64(w))})
+		// Booting and printing have their own exits; sleeping has these.
+		perWakeup := float64(s.Exits[exitNames[exitPark]]+s.Exits[exitNames[exitKick]]) / float64(w)
+		list = append(list, vm.Stat{Name: "park exits per wake-up", Value: fmt.Sprintf("%.2f", perWakeup)})
 	}
 	for _, name := range kernelNames {
 		if v, ok := s.Kernel[name]; ok {
