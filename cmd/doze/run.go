@@ -44,7 +44,7 @@ Exit status: the program's; 128 + N if signal N ended the machine; 125 if doze
 itself failed.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return errors.New("run: no image given: doze run IMAGE|PACKAGE [ARG]...")
+				return errors.New("run: give an IMAGE or a PACKAGE (see doze run --help)")
 			}
 			return nil
 		},

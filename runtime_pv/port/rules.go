@@ -73,7 +73,7 @@ func rulesFor(version string) (rules, error) {
 			return r, nil
 		}
 	}
-	return rules{}, fmt.Errorf("Go version %q is not supported: use one of %s (set GOTOOLCHAIN, or the toolchain line of go.mod)", version, Supported())
+	return rules{}, fmt.Errorf("version %q of Go is not supported: use one of %s (set GOTOOLCHAIN, or the toolchain line of go.mod)", version, Supported())
 }
 
 // CheckVersion says whether a version, as `go env GOVERSION` prints it, is
