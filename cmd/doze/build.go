@@ -50,7 +50,7 @@ func newBuilder() (*gobuild.Builder, error) {
 
 // valueFlags are the flags of go build that take a value as the next argument.
 var valueFlags = map[string]bool{
-	"p": true, "covermode": true, "coverpkg": true, "asmflags": true, "buildmode": true, "buildvcs": false,
+	"p": true, "covermode": true, "coverpkg": true, "asmflags": true, "buildmode": true,
 	"compiler": true, "gccgoflags": true, "gcflags": true, "installsuffix": true, "ldflags": true, "mod": true,
 	"modfile": true, "overlay": true, "pgo": true, "pkgdir": true, "tags": true, "toolexec": true, "C": true,
 }

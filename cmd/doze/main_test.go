@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/doze-vm/doze/hostvmm/qemu"
+	"github.com/doze-vm/doze/runtime_pv/gobuild"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The test binary is the command when told so.
+const asCommand = "DOZE_TEST_AS_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// runDoze runs the command.
+func runDoze(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self, args...)
+	cmd.Env = append(os.Environ(), asCommand+"=1")
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil {
+		require.ErrorAs(t, err, &exit)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+func TestWrongUsage(t *testing.T) {
+	text := filepath.Join(t.TempDir(), "text")
+	require.NoError(t, os.WriteFile(text, []byte("Hello, this is no image."), 0o644))
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"frob"}, `unknown command "frob"`},
+		{[]string{"--frob"}, "unknown flag: --frob"},
+		{[]string{"run"}, "run: "},
+		{[]string{"run", "--frob", "x"}, "unknown flag: --frob"},
+		{[]string{"run", "--memory", "much", "x"}, "write a size as 64M or 1G"},
+		{[]string{"run", "--cpus", "0", "x"}, "--cpus 0: use at least 1"},
+		{[]string{"run", "--idle", "spin", "x"}, `--idle "spin": use park or hlt`},
+		{[]string{"run", "--vmm", "xen", "x"}, `--vmm "xen": use auto, kvm or qemu`},
+		{[]string{"run", "--vmm", "kvm", "--accel", "tcg", "x"}, "--machine and --accel belong to QEMU"},
+		{[]string{"run", "--vmm", "qemu", "gone.doze"}, "gone.doze: no such image"},
+		{[]string{"run", "--vmm", "qemu", text}, "not a Doze image"},
+		{[]string{"run", "--vmm", "qemu", "--env", "A", text}, "not a Doze image"},
+		{[]string{"run", "--vmm", "qemu", "./nowhere"}, "no such folder"},
+		{[]string{"build"}, "no package given"},
+		{[]string{"build", "a", "b"}, "one package at a time"},
+		{[]string{"build", "-o"}, "flag -o needs a value"},
+		{[]string{"build", "-race", "."}, "the race detector needs cgo"},
+		{[]string{"version", "x"}, "unknown command"},
+	} {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			status, stdout, stderr := runDoze(t, c.args...)
+			assert.Equal(t, exitOwn, status)
+			assert.Empty(t, stdout)
+			assert.Contains(t, stderr, c.want)
+			assert.True(t, strings.HasPrefix(stderr, "doze: "), stderr)
+			assert.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %s", stderr)
+		})
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"run", "--help"}, {"build", "-h"}, {"build", "--help"}, {"doctor", "-h"}} {
+		status, stdout, stderr := runDoze(t, args...)
+		assert.Zero(t, status)
+		assert.Contains(t, stdout, "Usage:")
+		assert.Empty(t, stderr)
+	}
+	status, stdout, _ := runDoze(t, "version")
+	assert.Zero(t, status)
+	assert.Contains(t, stdout, "Go for images: go1.26, go1.27")
+}
+
+func TestDoctor(t *testing.T) {
+	status, stdout, stderr := runDoze(t, "doctor")
+	require.Zero(t, status, stderr)
+	for _, name := range []string{"kvm", "qemu", "go", "limits", "--vmm auto"} {
+		assert.Regexp(t, `(?m)^`+name+` .+$`, stdout)
+	}
+}
+
+func TestParseBuild(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		want gobuild.Request
+	}{
+		{".", gobuild.Request{Package: "."}},
+		{"-o x.doze ./cmd", gobuild.Request{Package: "./cmd", Output: "x.doze"}},
+		{"-o=x ./cmd", gobuild.Request{Package: "./cmd", Output: "x"}},
+		{"./cmd -o x", gobuild.Request{Package: "./cmd", Output: "x"}},
+		{"-tags a,b -v -trimpath --mod=mod p", gobuild.Request{Package: "p", Flags: []string{"-tags=a,b", "-v", "-trimpath", "-mod=mod"}}},
+		{"-ldflags -w p", gobuild.Request{Package: "p", Flags: []string{"-ldflags=-w"}}},
+		{"-- p", gobuild.Request{Package: "p"}},
+	} {
+		got, help, err := parseBuild(strings.Fields(c.args))
+		require.NoError(t, err, c.args)
+		assert.False(t, help)
+		assert.Equal(t, c.want, got, c.args)
+	}
+}
+
+func TestSize(t *testing.T) {
+	for text, want := range map[string]struct {
+		bytes uint64
+		shown string
+	}{
+		"64M": {64 << 20, "64M"}, "64m": {64 << 20, "64M"}, "64MiB": {64 << 20, "64M"}, "64MB": {64 << 20, "64M"},
+		"1G": {1 << 30, "1G"}, "1536K": {1536 << 10, "1536K"}, "1024M": {1 << 30, "1G"}, "100": {100, "100"}, "5B": {5, "5"},
+	} {
+		var s sizeValue
+		require.NoError(t, s.Set(text), text)
+		assert.EqualValues(t, want.bytes, s, text)
+		assert.Equal(t, want.shown, s.String())
+	}
+	for _, bad := range []string{"", "M", "-1M", "1.5G", "64 M", "64X", "64MM", "9999999999G", "0x10M"} {
+		var s sizeValue
+		assert.Error(t, s.Set(bad), bad)
+	}
+}
+
+// testHost is a host that offers what its fields say.
+type testHost struct{ runs, opens error }
+
+func (h testHost) kvm() error     { return h.runs }
+func (h testHost) kvmOpen() error { return h.opens }
+
+func TestChoose(t *testing.T) {
+	var (
+		no      = errors.New("nothing there")
+		missing = testHost{runs: no, opens: no}
+		broken  = testHost{runs: no}
+		good    = testHost{}
+		tcg     = backend{vmm: vmmQEMU, qemu: qemu.Options{Machine: qemu.MicroVM, Accel: qemu.TCG}}
+		kvm     = backend{vmm: vmmQEMU, qemu: qemu.Options{Machine: qemu.MicroVM, Accel: qemu.KVM}}
+		q35     = backend{vmm: vmmQEMU, qemu: qemu.Options{Machine: qemu.Q35, Accel: qemu.KVM}}
+		own     = backend{vmm: vmmKVM}
+	)
+	for _, c := range []struct {
+		name  string
+		flags backendFlags
+		host  testHost
+		want  backend
+		err   string
+	}{
+		{"auto, all well", backendFlags{vmm: "auto"}, good, own, ""},
+		{"auto, no /dev/kvm", backendFlags{vmm: "auto"}, missing, tcg, ""},
+		{"auto, KVM that runs nothing", backendFlags{vmm: "auto"}, broken, tcg, ""},
+		{"auto with an accelerator", backendFlags{vmm: "auto", accel: "tcg"}, good, tcg, ""},
+		{"auto with a machine", backendFlags{vmm: "auto", machine: "q35"}, good, q35, ""},
+		{"qemu", backendFlags{vmm: "qemu"}, good, kvm, ""},
+		{"qemu, no /dev/kvm", backendFlags{vmm: "qemu"}, missing, tcg, ""},
+		{"qemu with KVM that runs nothing", backendFlags{vmm: "qemu", accel: "kvm"}, broken, kvm, ""},
+		{"kvm", backendFlags{vmm: "kvm"}, good, own, ""},
+		{"kvm, no /dev/kvm", backendFlags{vmm: "kvm"}, missing, own, "nothing there: use --vmm qemu"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := c.flags.chooseOn(c.host)
+			if c.err != "" {
+				assert.ErrorContains(t, err, c.err)
+				return
+			}
+			require.NoError(t, err)
+			assert.NotEmpty(t, got.why)
+			got.why = ""
+			assert.Equal(t, c.want, got)
+		})
+	}
+}
