@@ -26,7 +26,7 @@ and makes it if needed. For editors and other tools:
 			if err != nil {
 				return err
 			}
-			root, err := p.Derive(tc)
+			root, err := p.Derive(cmd.Context(), tc)
 			if err != nil {
 				return err
 			}

@@ -31,7 +31,7 @@ func (b *Builder) BuildCached(ctx context.Context, req Request) (string, error) 
 		}
 	}
 	place := filepath.Join(programs, requestKey(req))
-	unlock, err := port.Lock(place + ".lock")
+	unlock, err := port.Lock(ctx, place+".lock")
 	if err != nil {
 		return "", err
 	}

@@ -72,7 +72,7 @@ func (b *Builder) program(ctx context.Context, req Request, out string) ([]byte,
 	if err != nil {
 		return nil, fmt.Errorf("package %s: %w", req.Package, err)
 	}
-	root, err := b.Port.Derive(tc)
+	root, err := b.Port.Derive(ctx, tc)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@
 package port
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -50,7 +51,7 @@ func New(sources fs.FS) (*Port, error) {
 }
 
 // Derive returns the path of the derived GOROOT for tc and makes it if needed.
-func (p *Port) Derive(tc Toolchain) (string, error) {
+func (p *Port) Derive(ctx context.Context, tc Toolchain) (string, error) {
 	rules, err := rulesFor(tc.Version)
 	if err != nil {
 		return "", err
@@ -63,7 +64,7 @@ func (p *Port) Derive(tc Toolchain) (string, error) {
 		return "", fmt.Errorf("cache folder: %w", err)
 	}
 	root := filepath.Join(p.Cache, "goroot-"+tc.Version+"-"+treeKey(tc, guest))
-	unlock, err := Lock(filepath.Join(p.Cache, "goroot.lock"))
+	unlock, err := Lock(ctx, filepath.Join(p.Cache, "goroot.lock"))
 	if err != nil {
 		return "", err
 	}

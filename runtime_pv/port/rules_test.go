@@ -131,13 +131,17 @@ func TestFindNeedsGo(t *testing.T) {
 
 func TestLockExcludes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	unlock, err := Lock(path)
+	unlock, err := Lock(t.Context(), path)
 	require.NoError(t, err)
 	// flock(1) takes the same lock from another process.
 	if _, err := exec.LookPath("flock"); err != nil {
 		t.Skip("no flock command")
 	}
 	assert.Error(t, exec.Command("flock", "-n", path, "true").Run())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = Lock(ctx, path)
+	assert.ErrorIs(t, err, context.Canceled)
 	unlock()
 	assert.NoError(t, exec.Command("flock", "-n", path, "true").Run())
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Toolchain is a Go installation.
@@ -45,10 +46,16 @@ func Find(ctx context.Context, dir string, extra ...string) (Toolchain, error) {
 	return Toolchain{Version: env.GOVERSION, GOROOT: env.GOROOT}, nil
 }
 
+// cancelDelay is how long an interrupted go command may take to clean up.
+const cancelDelay = 5 * time.Second
+
 // Command returns a go command that runs in dir with the derived tree root and
 // builds for a Doze machine. Variables that would lead it elsewhere are set.
 func (tc Toolchain) Command(ctx context.Context, root, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(tc.GOROOT, "bin", "go"), args...)
+	// The go command removes its temporary files when it is interrupted.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = cancelDelay
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(),
 		"GOROOT="+root,

@@ -19,9 +19,9 @@ func TestTreeForEachToolchain(t *testing.T) {
 	for _, tc := range standin.Toolchains(t) {
 		t.Run(tc.Version, func(t *testing.T) {
 			p := &port.Port{Sources: doze.Sources, Cache: t.TempDir()}
-			root, err := p.Derive(tc)
+			root, err := p.Derive(t.Context(), tc)
 			require.NoError(t, err)
-			again, err := p.Derive(tc)
+			again, err := p.Derive(t.Context(), tc)
 			require.NoError(t, err)
 			assert.Equal(t, root, again)
 
@@ -51,7 +51,7 @@ func TestConcurrentBuildsShareOneTree(t *testing.T) {
 	for i := range roots {
 		wait.Go(func() {
 			p := &port.Port{Sources: doze.Sources, Cache: cache}
-			root, err := p.Derive(tc)
+			root, err := p.Derive(t.Context(), tc)
 			assert.NoError(t, err)
 			roots[i] = root
 		})
@@ -69,10 +69,10 @@ func TestOtherSourcesMakeAnotherTree(t *testing.T) {
 	tc := standin.Toolchains(t)[0]
 	cache := t.TempDir()
 	sources := standin.Sources(t, tc)
-	one, err := (&port.Port{Sources: sources, Cache: cache}).Derive(tc)
+	one, err := (&port.Port{Sources: sources, Cache: cache}).Derive(t.Context(), tc)
 	require.NoError(t, err)
 	sources["kernel/mem/mem.go"].Data = append(sources["kernel/mem/mem.go"].Data, "// more\n"...)
-	two, err := (&port.Port{Sources: sources, Cache: cache}).Derive(tc)
+	two, err := (&port.Port{Sources: sources, Cache: cache}).Derive(t.Context(), tc)
 	require.NoError(t, err)
 	assert.NotEqual(t, one, two)
 	data, err := os.ReadFile(filepath.Join(two, "src/internal/runtime/doze/mem/mem.go"))
@@ -99,7 +99,7 @@ func TestDeriveRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			cache := t.TempDir()
 			p := &port.Port{Sources: c.sources, Cache: cache}
-			_, err := p.Derive(port.Toolchain{Version: c.version, GOROOT: tc.GOROOT})
+			_, err := p.Derive(t.Context(), port.Toolchain{Version: c.version, GOROOT: tc.GOROOT})
 			assert.ErrorContains(t, err, c.want)
 			left, err := filepath.Glob(filepath.Join(cache, "*goroot-*"))
 			require.NoError(t, err)

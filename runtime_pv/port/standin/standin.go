@@ -161,7 +161,7 @@ func Module(t *testing.T, files map[string]string) string {
 // Build builds the module's main package and returns the program's path.
 func Build(t *testing.T, tc port.Toolchain, files map[string]string, flags ...string) string {
 	t.Helper()
-	root, err := Port(t, tc).Derive(tc)
+	root, err := Port(t, tc).Derive(t.Context(), tc)
 	require.NoError(t, err)
 	dir := Module(t, files)
 	program := filepath.Join(dir, "program")
