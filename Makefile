@@ -48,7 +48,7 @@ lint: ## gofmt, go vet, staticcheck and the rules of the house
 	@test -z "$$(git ls-files '*.go' | xargs gofmt -l | tee /dev/stderr)" || { echo 'lint: run gofmt -w on these files' >&2; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
-	$(GO) test ./ci/rules
+	$(GO) test -count=1 ./ci/rules
 
 setup: ## install what tests and benchmarks need (Debian packages)
 	@ci/setup test

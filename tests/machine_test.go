@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +25,8 @@ type machine struct {
 }
 
 var all = []machine{
-	{"kvm", "kvm", []string{"--vmm", "kvm"}, needsKVM},
+	{"kvm-park", "kvm", []string{"--vmm", "kvm"}, needsKVM},
+	{"kvm-hlt", "kvm", []string{"--vmm", "kvm", "--idle", "hlt"}, needsKVM},
 	{"microvm", "qemu", []string{"--vmm", "qemu", "--machine", "microvm", "--accel", "tcg"}, needsQEMU},
 	{"q35", "qemu", []string{"--vmm", "qemu", "--machine", "q35", "--accel", "tcg"}, needsQEMU},
 }
@@ -45,16 +47,26 @@ func needsQEMU() string {
 	return ""
 }
 
-// onEach runs a test on every machine of the tier.
+// onEach runs a test on every machine of the tier. It skips the whole test if
+// there is none.
 func onEach(t *testing.T, test func(t *testing.T, m machine)) {
+	var usable []machine
+	var missing []string
 	for _, m := range all {
 		if tier := os.Getenv("DOZE_TIER"); tier != "" && tier != m.tier {
 			continue
 		}
+		if why := m.needs(); why != "" {
+			missing = append(missing, why)
+			continue
+		}
+		usable = append(usable, m)
+	}
+	if len(usable) == 0 {
+		t.Skip(strings.Join(slices.Compact(missing), "; "))
+	}
+	for _, m := range usable {
 		t.Run(m.name, func(t *testing.T) {
-			if why := m.needs(); why != "" {
-				t.Skip(why)
-			}
 			t.Parallel()
 			test(t, m)
 		})
