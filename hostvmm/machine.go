@@ -44,6 +44,8 @@ type Options struct {
 	// Booting takes more page faults then, but a machine that touches little
 	// memory costs what it touches.
 	SmallPages bool
+	// OwnThread is for a Run that is called on a locked thread: sleeping blocks it.
+	OwnThread bool
 }
 
 // New makes a machine that is ready to run. The image may be closed afterwards.
@@ -73,9 +75,13 @@ func New(h *Host, im *loader.Image, c vm.Config, o Options) (m *Machine, err err
 	if m.vm, m.cpu, err = buildVM(h, m.mem); err != nil {
 		return nil, err
 	}
+	wait := park.InPoller
+	if o.OwnThread {
+		wait = park.OnThread
+	}
 	if m.sleeper, err = park.New(m.shared(0), park.Host{
 		Now: m.now, Kick: m.cpu.Kick, Interrupt: func() { _ = m.vm.Interrupt(0, abi.VectorKick) },
-	}); err != nil {
+	}, wait); err != nil {
 		return nil, err
 	}
 	m.clock = newWall(m.mem, m.vm, m.Parked)

@@ -26,7 +26,7 @@ func Run(ctx context.Context, c vm.Config) (vm.Result, error) {
 	}
 	defer h.Close()
 	_ = im.Share() // a host that can't share copies
-	m, err := New(h, im, c, Options{})
+	m, err := New(h, im, c, Options{OwnThread: true})
 	if err != nil {
 		return vm.Result{}, err
 	}

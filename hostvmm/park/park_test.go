@@ -11,12 +11,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// bothWays runs a test for both ways to wait.
+func bothWays(t *testing.T, test func(t *testing.T, wait Wait)) {
+	t.Run("in poller", func(t *testing.T) { test(t, InPoller) })
+	t.Run("on thread", func(t *testing.T) { test(t, OnThread) })
+}
+
 type guest struct {
 	*Sleeper
 	kicks, interrupts atomic.Uint64
 }
 
-func newGuest(t *testing.T) *guest {
+func newGuest(t *testing.T, wait Wait) *guest {
 	t.Helper()
 	start := time.Now()
 	g := &guest{}
@@ -24,7 +30,7 @@ func newGuest(t *testing.T) *guest {
 		Now:       func() uint64 { return uint64(time.Since(start)) },
 		Kick:      func() { g.kicks.Add(1) },
 		Interrupt: func() { g.interrupts.Add(1) },
-	})
+	}, wait)
 	require.NoError(t, err)
 	t.Cleanup(func() { s.Close() })
 	g.Sleeper = s
@@ -51,8 +57,10 @@ func (g *guest) waitParked(t *testing.T) {
 	require.Eventually(t, g.Parked, 10*time.Second, time.Millisecond)
 }
 
-func TestReturnsAtOnce(t *testing.T) {
-	g := newGuest(t)
+func TestReturnsAtOnce(t *testing.T) { bothWays(t, testReturnsAtOnce) }
+
+func testReturnsAtOnce(t *testing.T, wait Wait) {
+	g := newGuest(t, wait)
 	g.parkWithin(t, time.Minute) // due 0 is past
 	g.Due.Store(math.MaxUint64)
 	g.Raise(4)
@@ -61,8 +69,10 @@ func TestReturnsAtOnce(t *testing.T) {
 	require.Equal(t, Counts{Parks: 2}, g.Counts())
 }
 
-func TestDeadline(t *testing.T) {
-	g := newGuest(t)
+func TestDeadline(t *testing.T) { bothWays(t, testDeadline) }
+
+func testDeadline(t *testing.T, wait Wait) {
+	g := newGuest(t, wait)
 	g.in(20 * time.Millisecond)
 	g.parkWithin(t, time.Minute)
 	require.LessOrEqual(t, g.Due.Load(), g.host.Now(), "woke early")
@@ -72,7 +82,11 @@ func TestDeadline(t *testing.T) {
 }
 
 func TestRaiseWakesOneThatSleepsForEver(t *testing.T) {
-	g := newGuest(t)
+	bothWays(t, testRaiseWakesOneThatSleepsForEver)
+}
+
+func testRaiseWakesOneThatSleepsForEver(t *testing.T, wait Wait) {
+	g := newGuest(t, wait)
 	g.Due.Store(math.MaxUint64)
 	go func() { g.waitParked(t); g.Raise(1) }()
 	g.parkWithin(t, time.Minute)
@@ -80,8 +94,10 @@ func TestRaiseWakesOneThatSleepsForEver(t *testing.T) {
 	require.Zero(t, g.interrupts.Load())
 }
 
-func TestRequestWakesWithoutAnEvent(t *testing.T) {
-	g := newGuest(t)
+func TestRequestWakesWithoutAnEvent(t *testing.T) { bothWays(t, testRequestWakesWithoutAnEvent) }
+
+func testRequestWakesWithoutAnEvent(t *testing.T, wait Wait) {
+	g := newGuest(t, wait)
 	g.in(time.Hour)
 	go func() { g.waitParked(t); g.Request(Stop) }()
 	g.parkWithin(t, time.Minute)
@@ -92,7 +108,11 @@ func TestRequestWakesWithoutAnEvent(t *testing.T) {
 }
 
 func TestWantInterruptsOnlyARunningGuest(t *testing.T) {
-	g := newGuest(t)
+	bothWays(t, testWantInterruptsOnlyARunningGuest)
+}
+
+func testWantInterruptsOnlyARunningGuest(t *testing.T, wait Wait) {
+	g := newGuest(t, wait)
 	g.Raise(1)
 	require.Zero(t, g.interrupts.Load())
 	g.Want.Store(1)
@@ -100,8 +120,10 @@ func TestWantInterruptsOnlyARunningGuest(t *testing.T) {
 	require.EqualValues(t, 1, g.interrupts.Load())
 }
 
-func TestLateFireIsNoEvent(t *testing.T) {
-	g := newGuest(t)
+func TestLateFireIsNoEvent(t *testing.T) { bothWays(t, testLateFireIsNoEvent) }
+
+func testLateFireIsNoEvent(t *testing.T, wait Wait) {
+	g := newGuest(t, wait)
 	g.in(30 * time.Millisecond)
 	go func() { g.waitParked(t); g.timer.fire() }()
 	g.parkWithin(t, time.Minute)
@@ -109,8 +131,10 @@ func TestLateFireIsNoEvent(t *testing.T) {
 	require.EqualValues(t, 1, g.Counts().Deadlines)
 }
 
-func TestArmTakesAnyDeadline(t *testing.T) {
-	g := newGuest(t)
+func TestArmTakesAnyDeadline(t *testing.T) { bothWays(t, testArmTakesAnyDeadline) }
+
+func testArmTakesAnyDeadline(t *testing.T, wait Wait) {
+	g := newGuest(t, wait)
 	g.timer.arm(uint64(time.Hour), 0)
 	g.timer.arm(math.MaxUint64-1, 0) // beyond what a Duration holds
 	g.timer.arm(math.MaxUint64, 0)
@@ -118,9 +142,11 @@ func TestArmTakesAnyDeadline(t *testing.T) {
 
 // Nothing is lost: every event that is raised is received, under raisers that
 // come at any time and deadlines that pass meanwhile.
-func TestNoWakeUpIsLost(t *testing.T) {
+func TestNoWakeUpIsLost(t *testing.T) { bothWays(t, testNoWakeUpIsLost) }
+
+func testNoWakeUpIsLost(t *testing.T, wait Wait) {
 	const raisers, each = 8, 3000
-	g := newGuest(t)
+	g := newGuest(t, wait)
 	// Each raiser owns a bit and waits until the guest took it, so a lost
 	// wake-up stops the test.
 	var taken [raisers]atomic.Uint64

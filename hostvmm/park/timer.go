@@ -10,23 +10,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// timer is what a parked goroutine waits for: a timerfd in the runtime's poller,
-// so that no thread is held, the deadline is a high-resolution one, and waking
-// means making it expire. CLOCK_BOOTTIME goes on while the host is suspended.
+// timer is what a parked goroutine waits for: a timerfd, so that the deadline is a
+// high-resolution one and waking means making it expire. CLOCK_BOOTTIME goes on
+// while the host is suspended.
 type timer struct {
 	fd   int
-	file *os.File
+	file *os.File // in the runtime's poller, which holds no thread; or nil
 }
 
-func newTimer() (*timer, error) {
-	fd, err := unix.TimerfdCreate(unix.CLOCK_BOOTTIME, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+func newTimer(wait Wait) (*timer, error) {
+	flags := unix.TFD_CLOEXEC
+	if wait == InPoller {
+		flags |= unix.TFD_NONBLOCK
+	}
+	fd, err := unix.TimerfdCreate(unix.CLOCK_BOOTTIME, flags)
 	if err != nil {
 		return nil, fmt.Errorf("timerfd_create: %w", err)
 	}
-	return &timer{fd: fd, file: os.NewFile(uintptr(fd), "timerfd")}, nil
+	t := &timer{fd: fd}
+	if wait == InPoller {
+		t.file = os.NewFile(uintptr(fd), "timerfd")
+	}
+	return t, nil
 }
 
-func (t *timer) close() error { return t.file.Close() }
+func (t *timer) close() error {
+	if t.file != nil {
+		return t.file.Close()
+	}
+	return unix.Close(t.fd)
+}
 
 // Host clocks drift against kvmclock, which runs at the raw rate: by at most 500
 // ppm (the limit of adjtimex). A long sleep is cut short by a bit more than that
@@ -63,10 +76,18 @@ func (t *timer) set(d time.Duration) {
 	}
 }
 
-// wait returns when the timer has expired, or is closed.
+// wait returns when the timer has expired.
 func (t *timer) wait() {
 	var count [8]byte
-	if _, err := t.file.Read(count[:]); err != nil && !errors.Is(err, os.ErrClosed) {
-		panic(fmt.Sprintf("read timerfd: %v", err))
+	var err error
+	if t.file != nil {
+		_, err = t.file.Read(count[:])
+	} else {
+		for err = unix.EINTR; errors.Is(err, unix.EINTR); {
+			_, err = unix.Read(t.fd, count[:])
+		}
+	}
+	if err != nil {
+		panic(fmt.Sprintf("read timerfd: %v", err)) // as in set
 	}
 }
