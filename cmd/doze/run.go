@@ -90,6 +90,9 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	if res.Crash != nil {
 		_ = control.WriteReport(os.Stderr, res.Crash, path)
 	}
+	if f.stats && len(res.Stats) == 0 {
+		fmt.Fprintln(os.Stderr, "stats: kept by --vmm kvm only")
+	}
 	if f.stats {
 		for _, s := range res.Stats {
 			fmt.Fprintf(os.Stderr, "%s: %s\n", s.Name, s.Value)
