@@ -142,9 +142,11 @@ func TestCountPages(t *testing.T) {
 	_ = unix.Madvise(mem, unix.MADV_NOHUGEPAGE)
 	count := map[string]int64{}
 	mem[0x1000], mem[0x150000] = 1, 1
-	mem[0x300000], mem[0x302000], mem[0x303000] = 1, 1, 1
-	shared, err := countPages(pagemap, mem, count)
+	mem[0x200000], mem[0x3ff000] = 1, 1
+	shared, err := countPages(pagemap, mem, 0x500000, count)
 	require.NoError(t, err)
 	require.Zero(t, shared)
-	require.Equal(t, map[string]int64{ownerTables: 2, ownerData: 3}, count)
+	require.Equal(t, map[string]int64{ownerTables: 2, ownerRAM: 2}, count)
+	require.Equal(t, ownerData, owner(abi.ImageBase, 0x500000))
+	require.Equal(t, ownerRAM, owner(0x500000, 0x500000))
 }

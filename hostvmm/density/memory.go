@@ -16,7 +16,8 @@ import (
 const (
 	ownerTables  = "boot tables and nucleus"
 	ownerProgram = "program text and read-only data"
-	ownerData    = "program data, heap, stacks, kernel"
+	ownerData    = "program data and BSS"
+	ownerRAM     = "heap, stacks, kernel"
 )
 
 // Bits of /proc/self/pagemap (Documentation/admin-guide/mm/pagemap.rst).
@@ -42,7 +43,7 @@ func (p *Pool) memory(s *Sample) error {
 	private := make(map[string]int64)
 	for i := range n {
 		m := p.machines[i*len(p.machines)/n]
-		shared, err := countPages(pages, m.Memory(), private)
+		shared, err := countPages(pages, m.Memory(), p.imageEnd, private)
 		if err != nil {
 			return err
 		}
@@ -60,7 +61,7 @@ func (p *Pool) memory(s *Sample) error {
 
 // countPages adds a machine's private pages to the owners' counts, and returns
 // how many it shares with others.
-func countPages(pagemap *os.File, mem []byte, private map[string]int64) (shared int64, err error) {
+func countPages(pagemap *os.File, mem []byte, imageEnd uint64, private map[string]int64) (shared int64, err error) {
 	start := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(mem))))
 	entries := make([]byte, len(mem)/abi.PageSize*pagemapEntry)
 	if _, err := pagemap.ReadAt(entries, int64(start/abi.PageSize*pagemapEntry)); err != nil {
@@ -73,17 +74,20 @@ func countPages(pagemap *os.File, mem []byte, private map[string]int64) (shared 
 		case e&pagemapShared != 0:
 			shared++
 		default:
-			private[owner(uint64(i/pagemapEntry)*abi.PageSize)]++
+			private[owner(uint64(i/pagemapEntry)*abi.PageSize, imageEnd)]++
 		}
 	}
 	return shared, nil
 }
 
-func owner(addr uint64) string {
-	if addr < abi.LowEnd {
+func owner(addr, imageEnd uint64) string {
+	switch {
+	case addr < abi.LowEnd:
 		return ownerTables
+	case addr >= abi.ImageBase && addr < imageEnd:
+		return ownerData
 	}
-	return ownerData
+	return ownerRAM
 }
 
 // residentKiB reads a line of /proc/self/status.

@@ -51,6 +51,7 @@ type Sample struct {
 type Pool struct {
 	ctx      context.Context // ends when the machines shall
 	cancel   context.CancelFunc
+	imageEnd uint64
 	machines []*hostvmm.Machine
 	runs     sync.WaitGroup
 	mu       sync.Mutex
@@ -73,6 +74,7 @@ func (p *Pool) Start(a StartArgs, reply *Started) error {
 		return err
 	}
 	defer im.Close()
+	p.imageEnd = im.End
 	_ = im.Share() // a host that can't share copies
 	h, err := hostvmm.OpenHost()
 	if err != nil {
