@@ -21,15 +21,11 @@ func main() {
 	length := flag.Duration("for", 0, "end after this time (0: when the timer fires)")
 	settle := flag.Duration("settle", time.Second, "time for the runtime to come to rest before \"ready\"")
 	free := flag.Int("free", 0, "MiB to allocate, fill and drop before settling")
+	collect := flag.Bool("collect", true, "collect garbage after that, instead of waiting for Go to")
 	flag.Parse()
 
 	if *free > 0 {
-		before := facts()
-		dirty(*free << 20)
-		runtime.GC()
-		time.Sleep(*settle)
-		fmt.Printf("dropped %d MiB: machine's free memory was %d KiB, is %d KiB\n",
-			*free, before["free"]>>10, facts()["free"]>>10)
+		drop(*free<<20, *collect, *settle)
 	}
 	time.Sleep(*settle)
 	before := facts()
@@ -74,6 +70,23 @@ func dirty(n int) {
 		held = append(held, b)
 	}
 	runtime.KeepAlive(held)
+}
+
+// drop makes and drops n bytes of heap and waits until what the machine has
+// free no longer grows: Go gives memory back little by little.
+func drop(n int, collect bool, step time.Duration) {
+	before := facts()["free"]
+	dirty(n)
+	if collect {
+		runtime.GC()
+		runtime.GC() // the heap that Go keeps follows the collection before the last
+	}
+	low := facts()["free"]
+	for now, last := low, int64(-1); now > last; now = facts()["free"] {
+		last = now
+		time.Sleep(step)
+	}
+	fmt.Printf("free KiB: %d before, %d after %d were used, %d in the end\n", before>>10, low>>10, n>>10, facts()["free"]>>10)
 }
 
 func report(before, after map[string]int64, ticks int) {

@@ -1,0 +1,49 @@
+package tests
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Each fault ends as it would on Linux, or, where it breaks the machine itself,
+// in a crash report. Status 2 either way.
+func TestFaults(t *testing.T) {
+	for _, c := range []struct{ kind, says string }{
+		{"nil", "panic: runtime error: invalid memory address or nil pointer dereference"},
+		{"divide", "panic: runtime error: integer divide by zero"},
+		{"wild", "unexpected fault address 0x123456789000"},
+		{"nucleus", "unexpected fault address 0x101000"},
+		{"tables", "unexpected fault address 0x105000"},
+		{"text", "unexpected fault address 0x4"},
+		{"data", "unexpected fault address"},
+		{"null", "panic: runtime error: invalid memory address or nil pointer dereference"},
+		{"halt", "unexpected fault address 0x0"},
+		{"undefined", "SIGILL: illegal instruction"},
+		{"port", "unexpected fault address 0x0"},
+		{"stack", "goroutine stack exceeds"},
+		{"gate", "machine crashed: "},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			onEach(t, func(t *testing.T, m machine) {
+				r := m.run(t, app(t, "faults"), c.kind)
+				assert.Equal(t, 2, r.status)
+				assert.Contains(t, r.stderr, c.says)
+				assert.Regexp(t, `^about to .*\n`, r.stdout) // the nucleus reports its own faults on COM1 too
+				assert.NotContains(t, r.stdout, "nothing happened")
+			})
+		})
+	}
+}
+
+// A crash report names the registers.
+func TestCrashReport(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		r := m.run(t, app(t, "faults"), "gate")
+		require.Equal(t, 2, r.status)
+		for _, word := range []string{"rip ", "rsp ", "cr2 ", "vector "} {
+			assert.Contains(t, r.stderr, word)
+		}
+	})
+}

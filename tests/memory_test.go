@@ -1,0 +1,41 @@
+package tests
+
+import (
+	"regexp"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var freeLine = regexp.MustCompile(`(?m)^free KiB: (\d+) before, (\d+) after \d+ were used, (\d+) in the end$`)
+
+// What the program dropped goes back to the machine while it is idle.
+func TestFreedMemoryIsReturned(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		r := m.run(t, app(t, "idle"), "-free", "40", "-settle", "5s", "-for", "1s")
+		r.ok(t)
+		t.Log(r.stdout)
+		found := freeLine.FindStringSubmatch(r.stdout)
+		require.NotNil(t, found, r.stdout)
+		var kib [3]int
+		for i := range kib {
+			n, err := strconv.Atoi(found[i+1])
+			require.NoError(t, err)
+			kib[i] = n
+		}
+		before, low, end := kib[0], kib[1], kib[2]
+		require.Less(t, low, before-32<<10, "the program used its 40 MiB")
+		assert.Greater(t, end, before-8<<10, "all but what Go keeps is free again")
+	})
+}
+
+// A program that needs more than there is ends with Go's own words.
+func TestOutOfMemory(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		r := m.run(t, "--memory", "32M", app(t, "idle"), "-free", "64")
+		assert.Equal(t, 2, r.status)
+		assert.Contains(t, r.stderr, "out of memory")
+	})
+}
