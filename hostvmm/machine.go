@@ -40,9 +40,9 @@ type Machine struct {
 
 // Options are for those who run many machines.
 type Options struct {
-	// SmallPages keeps the host from backing the machine's memory with huge pages.
-	// Booting takes more page faults then, but a machine that touches little
-	// memory costs what it touches.
+	// SmallPages keeps the host from backing the machine's memory with huge pages,
+	// and from backing any before it is touched. Booting takes more page faults
+	// then, but a machine that touches little memory costs what it touches.
 	SmallPages bool
 	// OwnThread is for a Run that is called on a locked thread: sleeping blocks it.
 	OwnThread bool
@@ -67,6 +67,9 @@ func New(h *Host, im *loader.Image, c vm.Config, o Options) (m *Machine, err err
 	}
 	if err = im.Load(m.mem); err != nil {
 		return nil, err
+	}
+	if !o.SmallPages {
+		warm(m.mem, im)
 	}
 	startInfo, err := m.startInfo(c)
 	if err != nil {
