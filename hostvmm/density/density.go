@@ -195,7 +195,9 @@ func (c *coordinator) start(ctx context.Context, r *Report) error {
 		defer mu.Unlock()
 		times = append(times, s.FirstSleeps...)
 		total += n
-		c.Progress(fmt.Sprintf("%d of %d machines sleep", total, c.N))
+		if err == nil {
+			c.Progress(fmt.Sprintf("%d of %d machines sleep", total, c.N))
+		}
 		return err
 	})
 	if err != nil {

@@ -125,14 +125,23 @@ type System struct {
 	mmapSize int
 }
 
+// openError says in words what its cause says in fewer.
+type openError struct {
+	text  string
+	cause error
+}
+
+func (e *openError) Error() string { return Device + " " + e.text }
+func (e *openError) Unwrap() error { return e.cause }
+
 // Open opens /dev/kvm. Its errors say what to do.
 func Open() (*System, error) {
 	fd, err := unix.Open(Device, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	switch {
 	case errors.Is(err, unix.ENOENT):
-		return nil, fmt.Errorf("%s is missing: load kvm_intel or kvm_amd, or switch on virtualization in the firmware: %w", Device, os.ErrNotExist)
+		return nil, &openError{"is missing: load kvm_intel or kvm_amd, or switch on virtualization in the firmware", os.ErrNotExist}
 	case errors.Is(err, unix.EACCES):
-		return nil, fmt.Errorf("%s may not be opened: add yourself to the group that owns it: %w", Device, os.ErrPermission)
+		return nil, &openError{"may not be opened: add yourself to the group that owns it", os.ErrPermission}
 	case err != nil:
 		return nil, fmt.Errorf("open %s: %w", Device, err)
 	}

@@ -2,6 +2,8 @@ package kvm
 
 import (
 	"encoding/binary"
+	"errors"
+	"os"
 	"testing"
 	"unsafe"
 
@@ -96,6 +98,9 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 	s, err := Open()
 	if err != nil {
 		require.ErrorContains(t, err, Device)
+		if errors.Is(err, os.ErrNotExist) {
+			require.ErrorContains(t, err, "load kvm_intel or kvm_amd")
+		}
 		return
 	}
 	defer s.Close()
