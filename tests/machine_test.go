@@ -47,8 +47,7 @@ func needsQEMU() string {
 	return ""
 }
 
-// onEach runs a test on every machine of the tier. It skips the whole test if
-// there is none.
+// onEach runs a test on every machine of the tier that is there.
 func onEach(t *testing.T, test func(t *testing.T, m machine)) {
 	var usable []machine
 	var missing []string

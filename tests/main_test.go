@@ -22,6 +22,10 @@ var (
 func TestMain(m *testing.M) { os.Exit(setup(m)) }
 
 func setup(m *testing.M) int {
+	if why := missing(os.Getenv("DOZE_TIER")); why != "" {
+		fmt.Printf("tier skipped: %s\n", why)
+		return 0
+	}
 	var err error
 	if scratch, err = os.MkdirTemp("", "doze-tests-"); err != nil {
 		fmt.Fprintln(os.Stderr, "tests:", err)
@@ -41,6 +45,17 @@ func setup(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// missing says why a tier can't run here at all.
+func missing(tier string) string {
+	switch tier {
+	case "kvm":
+		return needsKVM()
+	case "qemu":
+		return needsQEMU()
+	}
+	return ""
 }
 
 // built holds a function per package that builds its image the first time.

@@ -33,7 +33,8 @@ func TestSleepsAreNeverShort(t *testing.T) {
 
 // An idle machine wakes for its timers and for nothing else. The last wake-up is
 // that of the end; one more is allowed for a tick that falls together with the
-// count.
+// count. Emulated, clock and timer are two rates that the guest measured while
+// the host was busy: a timer may come early, and is then armed again.
 func TestWakeUpsAreThoseOfTheTimers(t *testing.T) {
 	for _, c := range []struct{ name, tick string }{{"asleep", "0"}, {"ticker", "1s"}} {
 		t.Run(c.name, func(t *testing.T) {
@@ -42,7 +43,11 @@ func TestWakeUpsAreThoseOfTheTimers(t *testing.T) {
 				r.ok(t)
 				t.Log(r.stdout)
 				ticks, wakeups := r.number(t, "ticks"), r.number(t, "wakeups")
-				assert.LessOrEqual(t, wakeups, ticks+2)
+				if m.tier == "kvm" {
+					assert.LessOrEqual(t, wakeups, ticks+2)
+				} else {
+					assert.LessOrEqual(t, wakeups, 3*(ticks+2))
+				}
 				assert.GreaterOrEqual(t, wakeups+1, ticks)
 				if c.tick != "0" {
 					assert.NotZero(t, ticks)
