@@ -75,10 +75,11 @@ func (s Stats) List() []vm.Stat {
 	list = append(list,
 		num("parks", s.Park.Parks), num("sleeps", s.Park.Sleeps), num("wake-ups", s.Wakeups()),
 		num("  by deadline", s.Park.Deadlines), num("  by event", s.Park.Events))
-	if w := s.Wakeups(); w > 0 {
-		// Booting and printing have their own exits; sleeping has these.
-		perWakeup := float64(s.Exits[exitNames[exitPark]]+s.Exits[exitNames[exitKick]]) / float64(w)
-		list = append(list, vm.Stat{Name: "park exits per wake-up", Value: fmt.Sprintf("%.2f", perWakeup)})
+	if s.Park.Sleeps > 0 {
+		// Booting and printing have their own exits. A sleep takes one to begin and
+		// none to end; a park that returns at once would be one too many.
+		perSleep := float64(s.Exits[exitNames[exitPark]]+s.Exits[exitNames[exitKick]]) / float64(s.Park.Sleeps)
+		list = append(list, vm.Stat{Name: "park exits per wake-up", Value: fmt.Sprintf("%.2f", perSleep)})
 	}
 	for _, name := range kernelNames {
 		if v, ok := s.Kernel[name]; ok {
