@@ -1,6 +1,8 @@
 package hostvmm
 
 import (
+	"slices"
+
 	"github.com/doze-vm/doze/hostvmm/kvm"
 	"github.com/doze-vm/doze/kernel/abi"
 )
@@ -26,6 +28,20 @@ const (
 
 	hypervisorRange = 0x100 // leaves from 0x40000000 come in ranges of this size
 )
+
+// withAPICID is the list for the vCPU of that APIC id.
+func withAPICID(entries []kvm.CPUIDEntry, id uint32) []kvm.CPUIDEntry {
+	out := slices.Clone(entries)
+	for i := range out {
+		switch e := &out[i]; e.Function {
+		case leafFeatures:
+			e.EBX = e.EBX&0x00ffffff | id<<24
+		case leafTopology, leafTopology2:
+			e.EDX = id
+		}
+	}
+	return out
+}
 
 // guestCPUID is what the guest's CPUID says: what KVM supports, without nested
 // virtualization and the extended state that the guest does not save, with the
@@ -53,7 +69,7 @@ func guestCPUID(supported []kvm.CPUIDEntry) []kvm.CPUIDEntry {
 		}
 		out = append(out, e)
 	}
-	const features = abi.FeatPark | abi.FeatWall | abi.FeatZeroRAM
+	const features = abi.FeatPark | abi.FeatWall | abi.FeatZeroRAM | abi.FeatStart
 	return append(out,
 		kvm.CPUIDEntry{Function: abi.CPUIDDoze, EAX: abi.CPUIDDozeFeatures,
 			EBX: abi.CPUIDSignature, ECX: abi.CPUIDSignature, EDX: abi.CPUIDSignature},

@@ -35,8 +35,18 @@ func TestGuestCPUID(t *testing.T) {
 	require.Len(t, leaf(got, abi.CPUIDDoze), 1)
 	require.EqualValues(t, abi.CPUIDSignature, leaf(got, abi.CPUIDDoze)[0].ECX)
 	f := leaf(got, abi.CPUIDDozeFeatures)[0]
-	require.EqualValues(t, abi.FeatPark|abi.FeatWall|abi.FeatZeroRAM, f.EAX)
+	require.EqualValues(t, abi.FeatPark|abi.FeatWall|abi.FeatZeroRAM|abi.FeatStart, f.EAX)
 	require.EqualValues(t, abi.Version, f.EBX)
+}
+
+func TestEachVCPUHasItsAPICID(t *testing.T) {
+	all := []kvm.CPUIDEntry{{Function: 1, EBX: 0x0800}, {Function: 0xb}, {Function: 0x1f}, {Function: 2, EBX: 7}}
+	third := withAPICID(all, 3)
+	require.EqualValues(t, 0x03000800, third[0].EBX)
+	require.EqualValues(t, 3, third[1].EDX)
+	require.EqualValues(t, 3, third[2].EDX)
+	require.Equal(t, all[3], third[3])
+	require.EqualValues(t, 0x0800, all[0].EBX, "the list is shared between vCPUs")
 }
 
 func TestGuestXCR0(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -23,19 +24,29 @@ import (
 // firstGSI is the interrupt line of the first device; those below belong to PCs.
 const firstGSI = 5
 
-// Machine is a virtual machine with one vCPU.
+// Machine is a virtual machine.
 type Machine struct {
+	host         *Host
+	ownThread    bool
 	mapping, mem []byte
 	vm           *kvm.VM
-	cpu          *kvm.VCPU
-	sleeper      *park.Sleeper
+	entryAP      uint64
 	clock        *wall
-	devices      []*device.MMIO
-	com1, com2   io.Writer
-	control      control.Parser
 	stats        counters
 	running      atomic.Bool
 	ended        atomic.Bool
+	stopping     atomic.Bool
+
+	// The first vCPU is there from the beginning, the others from when the guest
+	// starts them: cpus[i] is written once, before it is seen.
+	cpus    []atomic.Pointer[vcpu]
+	threads sync.WaitGroup // of the further vCPUs
+	ends    chan error     // why the first vCPU that ended did
+
+	io         sync.Mutex // what follows: one vCPU at a time
+	devices    []*device.MMIO
+	com1, com2 io.Writer
+	control    control.Parser
 }
 
 // Options are for those who run many machines.
@@ -53,7 +64,10 @@ func New(h *Host, im *loader.Image, c vm.Config, o Options) (m *Machine, err err
 	if err := checkConfig(im, c); err != nil {
 		return nil, err
 	}
-	m = &Machine{com1: writer(c.Stdout), com2: writer(c.Stderr)}
+	m = &Machine{
+		host: h, ownThread: o.OwnThread, entryAP: im.EntryAP(), com1: writer(c.Stdout), com2: writer(c.Stderr),
+		cpus: make([]atomic.Pointer[vcpu], max(c.CPUs, 1)), ends: make(chan error, 1),
+	}
 	defer func() {
 		if err != nil {
 			m.Close()
@@ -75,26 +89,21 @@ func New(h *Host, im *loader.Image, c vm.Config, o Options) (m *Machine, err err
 	if err != nil {
 		return nil, err
 	}
-	if m.vm, m.cpu, err = buildVM(h, m.mem); err != nil {
+	if m.vm, err = buildVM(h, m.mem); err != nil {
 		return nil, err
 	}
-	wait := park.InPoller
-	if o.OwnThread {
-		wait = park.OnThread
-	}
-	if m.sleeper, err = park.New(m.shared(0), park.Host{
-		Now: m.now, Kick: m.cpu.Kick, Interrupt: func() { _ = m.vm.Interrupt(0, abi.VectorKick) },
-	}, wait); err != nil {
+	first, err := m.addVCPU(0)
+	if err != nil {
 		return nil, err
 	}
 	m.clock = newWall(m.mem, m.vm, m.Parked)
-	return m, enter64(m.cpu, h.xcr0, im.Entry64(), startInfo)
+	return m, first.enter(im.Entry64(), kvm.Regs{RBX: startInfo})
 }
 
 func checkConfig(im *loader.Image, c vm.Config) error {
 	switch {
-	case c.CPUs > 1:
-		return fmt.Errorf("%d vCPUs: this VMM runs one", c.CPUs)
+	case c.CPUs > abi.MaxVCPUs:
+		return fmt.Errorf("%d vCPUs: at most %d", c.CPUs, abi.MaxVCPUs)
 	case c.Memory > loader.MaxMemory:
 		return fmt.Errorf("memory of %d MiB: at most %d MiB fit below the devices", c.Memory>>20, uint64(loader.MaxMemory)>>20)
 	case c.Memory%abi.PageSize != 0:
@@ -146,14 +155,23 @@ func (m *Machine) now() uint64 {
 }
 
 // Raise tells the guest of events (abi.EventKick and others). Any goroutine may.
-func (m *Machine) Raise(events uint64) { m.sleeper.Raise(events) }
+func (m *Machine) Raise(events uint64) { m.cpus[0].Load().sleeper.Raise(events) }
 
-// Parked says whether the machine sleeps.
-func (m *Machine) Parked() bool { return m.sleeper.Parked() }
+// Parked says whether the machine sleeps: all its vCPUs do.
+func (m *Machine) Parked() bool {
+	for c := range m.vcpus() {
+		if !c.sleeper.Parked() {
+			return false
+		}
+	}
+	return true
+}
 
 // Answered says whether the guest has taken all events that were raised, and
 // sleeps again.
-func (m *Machine) Answered() bool { return m.sleeper.Pending.Load() == 0 && m.Parked() }
+func (m *Machine) Answered() bool {
+	return m.cpus[0].Load().sleeper.Pending.Load() == 0 && m.Parked()
+}
 
 // Running says whether Run has neither ended nor failed to start.
 func (m *Machine) Running() bool { return m.running.Load() && !m.ended.Load() }
@@ -165,7 +183,7 @@ func (m *Machine) Memory() []byte { return m.mem }
 // once.
 func (m *Machine) Run(ctx context.Context) (vm.Result, error) {
 	requested := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() { m.sleeper.Request(park.Stop); close(requested) })
+	stop := context.AfterFunc(ctx, func() { m.stop(); close(requested) })
 	defer func() {
 		if !stop() {
 			<-requested // it must not touch a machine that is being closed
@@ -174,12 +192,21 @@ func (m *Machine) Run(ctx context.Context) (vm.Result, error) {
 	m.running.Store(true)
 	defer m.ended.Store(true)
 	defer m.clock.stop()
-	why := m.serve()
-	res, err := m.result(ctx, why)
+	m.cpus[0].Load().run()
+	m.threads.Wait()
+	res, err := m.result(ctx, <-m.ends)
 	stats := m.Stats()
-	stats.Kernel, _ = m.cpu.Stats(kernelNames) // older kernels have none
+	stats.Kernel = m.kernelStats()
 	res.Stats = stats.List()
 	return res, err
+}
+
+// stop asks all vCPUs to end.
+func (m *Machine) stop() {
+	m.stopping.Store(true)
+	for c := range m.vcpus() {
+		c.sleeper.Request(park.Stop)
+	}
 }
 
 // result puts together what the guest said and how it ended.
@@ -190,7 +217,11 @@ func (m *Machine) result(ctx context.Context, why error) (vm.Result, error) {
 	case errors.Is(why, errEnded) || m.control.Spoke():
 		return m.control.Result()
 	}
-	return vm.Result{ExitCode: crashStatus, Crash: m.crash(why)}, nil
+	crash := &vm.Crash{Text: why.Error()}
+	if c := (*crashed)(nil); errors.As(why, &c) {
+		crash = c.report
+	}
+	return vm.Result{ExitCode: crashStatus, Crash: crash}, nil
 }
 
 // Close frees the machine. It must not be running.
@@ -199,11 +230,8 @@ func (m *Machine) Close() error {
 	if m.clock != nil {
 		m.clock.stop()
 	}
-	if m.sleeper != nil {
-		errs = append(errs, m.sleeper.Close())
-	}
-	if m.cpu != nil {
-		errs = append(errs, m.cpu.Close())
+	for c := range m.vcpus() {
+		errs = append(errs, c.close())
 	}
 	if m.vm != nil {
 		errs = append(errs, m.vm.Close())

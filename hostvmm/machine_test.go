@@ -253,7 +253,7 @@ func TestBadConfigs(t *testing.T) {
 	defer im.Close()
 	for want, c := range map[string]vm.Config{
 		"too small":        {Memory: 1 << 20},
-		"this VMM runs":    {Memory: testMemory, CPUs: 2},
+		"at most 64":       {Memory: testMemory, CPUs: 65},
 		"at most 3840 MiB": {Memory: 8 << 30},
 		"multiple of 4096": {Memory: testMemory + 1},
 	} {

@@ -18,17 +18,20 @@ const (
 )
 
 // port serves a port access; REP OUTSB brings several items at once.
-func (m *Machine) port(a kvm.IO) error {
+func (c *vcpu) port(a kvm.IO) error {
+	m := c.machine
 	if !a.Out {
 		clear(a.Data)
 	}
 	switch {
 	case a.Port == abi.PortPark && a.Out:
 		m.stats.add(exitPark)
-		m.park()
+		c.park()
 		return nil
 	case a.Port == abi.PortControl && a.Out:
 		m.stats.add(exitControl)
+		m.io.Lock()
+		defer m.io.Unlock()
 		_, err := m.control.Write(a.Data)
 		return err
 	case a.Port == abi.PortExit && a.Out:
@@ -40,6 +43,9 @@ func (m *Machine) port(a kvm.IO) error {
 			m.kickVCPU(binary.LittleEndian.Uint32(a.Data))
 		}
 		return nil
+	case a.Port == abi.PortStart && a.Out && a.Size == 4 && len(a.Data) == 4:
+		m.stats.add(exitStart)
+		return m.startVCPU(binary.LittleEndian.Uint32(a.Data))
 	case a.Port-abi.PortCOM1 < uartPorts:
 		return m.uart(m.com1, a, a.Port-abi.PortCOM1)
 	case a.Port-abi.PortCOM2 < uartPorts:
@@ -54,23 +60,29 @@ func (m *Machine) port(a kvm.IO) error {
 }
 
 // park lets the vCPU sleep until its deadline or an event.
-func (m *Machine) park() {
-	if due := m.sleeper.Due.Load(); due > m.now()+uint64(wallCheck) {
+func (c *vcpu) park() {
+	m := c.machine
+	if due := c.sleeper.Due.Load(); due > m.now()+uint64(wallCheck) {
 		m.clock.rest()
 	}
-	m.sleeper.Park()
+	c.sleeper.Park()
 }
 
 // kickVCPU ends a vCPU's park; a number that does not exist is ignored.
 func (m *Machine) kickVCPU(n uint32) {
-	if n == 0 {
-		m.sleeper.Raise(abi.EventKick)
+	if uint64(n) >= uint64(len(m.cpus)) {
+		return
+	}
+	if c := m.cpus[n].Load(); c != nil {
+		c.sleeper.Raise(abi.EventKick)
 	}
 }
 
 // uart is a serial port that sends at once and never receives.
 func (m *Machine) uart(out io.Writer, a kvm.IO, reg uint16) error {
 	m.stats.add(exitSerial)
+	m.io.Lock()
+	defer m.io.Unlock()
 	switch {
 	case a.Out && reg == uartData:
 		_, _ = out.Write(a.Data)

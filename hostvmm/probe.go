@@ -85,13 +85,20 @@ func (h *Host) probe() error {
 	}
 	const entry = abi.BlobBase + abi.Entry64
 	copy(mem[entry:], probeCode)
-	machine, cpu, err := buildVM(h, mem)
+	machine, err := buildVM(h, mem)
 	if err != nil {
 		return err
 	}
 	defer machine.Close()
+	cpu, err := machine.CreateVCPU(0)
+	if err != nil {
+		return err
+	}
 	defer cpu.Close()
-	if err := enter64(cpu, h.xcr0, entry, 0); err != nil {
+	if err := cpu.SetCPUID(h.cpuid); err != nil {
+		return err
+	}
+	if err := enter64(cpu, h.xcr0, entry, kvm.Regs{}); err != nil {
 		return err
 	}
 	return probeRun(cpu)

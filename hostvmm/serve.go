@@ -21,42 +21,54 @@ var (
 // fatal error.
 const crashStatus = 2
 
+// crashed is an end that the guest did not report itself.
+type crashed struct {
+	report *vm.Crash
+}
+
+func (c *crashed) Error() string { return c.report.Text }
+
 // serve runs the vCPU until the machine ends: with errEnded or errStopped, or
 // with an error that says why it crashed.
-func (m *Machine) serve() error {
+func (c *vcpu) serve() error {
+	m := c.machine
 	for {
-		m.cpu.ClearKick()
-		if m.sleeper.Requests()&park.Stop != 0 {
+		c.cpu.ClearKick()
+		if c.sleeper.Requests()&park.Stop != 0 {
 			return errStopped
 		}
 		m.clock.enter()
-		err := m.cpu.Run()
+		err := c.cpu.Run()
 		if errors.Is(err, kvm.ErrInterrupted) {
 			m.stats.add(exitSignal)
 			continue
 		}
 		if err == nil {
-			err = m.exit()
+			err = c.exit()
 		}
-		if err != nil {
+		switch {
+		case err == nil:
+		case errors.Is(err, errEnded):
 			return err
+		default:
+			return &crashed{c.crash(err)}
 		}
 	}
 }
 
 // exit serves one exit.
-func (m *Machine) exit() error {
-	switch m.cpu.ExitReason() {
+func (c *vcpu) exit() error {
+	switch c.cpu.ExitReason() {
 	case kvm.ExitIO:
-		return m.port(m.cpu.IO())
+		return c.port(c.cpu.IO())
 	case kvm.ExitMMIO:
-		return m.mmio(m.cpu.MMIO())
+		return c.machine.mmio(c.cpu.MMIO())
 	case kvm.ExitIntr:
-		m.stats.add(exitSignal)
+		c.machine.stats.add(exitSignal)
 		return nil
 	}
-	m.stats.add(exitOther)
-	return errors.New(m.cpu.DescribeExit())
+	c.machine.stats.add(exitOther)
+	return errors.New(c.cpu.DescribeExit())
 }
 
 // mmio serves an access to a device's window.
@@ -67,6 +79,8 @@ func (m *Machine) mmio(a kvm.MMIO) error {
 		return fmt.Errorf("access to guest-physical address %#x, where nothing is", a.Addr)
 	}
 	m.stats.add(exitConsole)
+	m.io.Lock()
+	defer m.io.Unlock()
 	if offset := a.Addr % abi.PageSize; a.Write {
 		m.devices[i].Write(offset, a.Data)
 	} else {
@@ -76,9 +90,9 @@ func (m *Machine) mmio(a kvm.MMIO) error {
 }
 
 // crash makes a report of the vCPU's registers.
-func (m *Machine) crash(why error) *vm.Crash {
+func (v *vcpu) crash(why error) *vm.Crash {
 	c := &vm.Crash{Text: why.Error()}
-	r, err := m.cpu.Regs()
+	r, err := v.cpu.Regs()
 	if err != nil {
 		return c
 	}
@@ -91,8 +105,8 @@ func (m *Machine) crash(why error) *vm.Crash {
 		{Name: "r13", Value: r.R13}, {Name: "r14", Value: r.R14}, {Name: "r15", Value: r.R15},
 	}
 	c.PCs = []uint64{r.RIP}
-	if s, err := m.cpu.Sregs(); err == nil {
-		c.PCs = trace(device.RAM(m.mem), s.CR3, r.RIP, r.RBP)
+	if s, err := v.cpu.Sregs(); err == nil {
+		c.PCs = trace(device.RAM(v.machine.mem), s.CR3, r.RIP, r.RBP)
 		c.Regs = append(c.Regs, vm.Reg{Name: "cr2", Value: s.CR2}, vm.Reg{Name: "cr3", Value: s.CR3},
 			vm.Reg{Name: "cs", Value: uint64(s.CS.Selector)}, vm.Reg{Name: "gsbase", Value: s.GS.Base})
 	}

@@ -18,44 +18,30 @@ const (
 // where no machine has memory.
 const tssAddr = 0xfffbd000
 
-// buildVM makes the machine's KVM objects. The order matters: a memory slot made
-// after the interrupt controller waits milliseconds for the kernel.
-func buildVM(h *Host, mem []byte) (*kvm.VM, *kvm.VCPU, error) {
+// buildVM makes the machine's KVM objects but for its vCPUs. The order matters: a
+// memory slot made after the interrupt controller waits milliseconds for the
+// kernel.
+func buildVM(h *Host, mem []byte) (*kvm.VM, error) {
 	vm, err := h.sys.CreateVM()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	vcpu, err := fillVM(h, vm, mem)
-	if err != nil {
-		vm.Close()
-		return nil, nil, err
-	}
-	return vm, vcpu, nil
-}
-
-func fillVM(h *Host, vm *kvm.VM, mem []byte) (*kvm.VCPU, error) {
 	for _, step := range []func() error{
 		func() error { return vm.SetMemory(0, 0, mem) },
 		func() error { return vm.SetTSSAddr(tssAddr) },
 		vm.CreateIRQChip,
 	} {
 		if err := step(); err != nil {
+			vm.Close()
 			return nil, err
 		}
 	}
-	vcpu, err := vm.CreateVCPU(0)
-	if err != nil {
-		return nil, err
-	}
-	if err := vcpu.SetCPUID(h.cpuid); err != nil {
-		vcpu.Close()
-		return nil, err
-	}
-	return vcpu, nil
+	return vm, nil
 }
 
-// enter64 sets a vCPU to the state of Entry64.
-func enter64(c *kvm.VCPU, xcr0, entry, startInfo uint64) error {
+// enter64 sets a vCPU to the state of Entry64 and EntryAP; r holds the registers
+// that carry something.
+func enter64(c *kvm.VCPU, xcr0, entry uint64, r kvm.Regs) error {
 	s, err := c.Sregs()
 	if err != nil {
 		return err
@@ -72,5 +58,9 @@ func enter64(c *kvm.VCPU, xcr0, entry, startInfo uint64) error {
 	if err := c.SetXCR0(xcr0); err != nil {
 		return err
 	}
-	return c.SetRegs(&kvm.Regs{RIP: entry, RBX: startInfo, RFLAGS: rflags1})
+	r.RIP, r.RFLAGS = entry, rflags1
+	if err := c.SetRegs(&r); err != nil {
+		return err
+	}
+	return c.SetRunnable()
 }

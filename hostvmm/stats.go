@@ -12,6 +12,7 @@ import (
 const (
 	exitPark = iota
 	exitKick
+	exitStart
 	exitControl
 	exitSerial
 	exitConsole
@@ -22,10 +23,10 @@ const (
 )
 
 var exitNames = [exitKinds]string{
-	"park", "kick", "control", "serial", "console", "end", "signal", "other",
+	"park", "kick", "start", "control", "serial", "console", "end", "signal", "other",
 }
 
-// counters are written by the vCPU's goroutine and read by anyone.
+// counters are written by the vCPUs' goroutines and read by anyone.
 type counters struct{ exits [exitKinds]atomic.Uint64 }
 
 func (c *counters) add(kind int) { c.exits[kind].Add(1) }
@@ -44,7 +45,10 @@ type Stats struct {
 // Stats returns the figures so far. Any goroutine may ask while the machine is
 // not closed.
 func (m *Machine) Stats() Stats {
-	s := Stats{Exits: make(map[string]uint64, exitKinds), Park: m.sleeper.Counts()}
+	s := Stats{Exits: make(map[string]uint64, exitKinds)}
+	for c := range m.vcpus() {
+		s.Park.Add(c.sleeper.Counts())
+	}
 	for i := range m.stats.exits {
 		n := m.stats.exits[i].Load()
 		s.Exits[exitNames[i]] = n

@@ -45,6 +45,7 @@ const (
 	ioSetSregs            = 0x4138ae84
 	ioSetCPUID2           = 0x4008ae90
 	ioSetXcrs             = 0x4188aea7
+	ioSetMPState          = 0x4004ae99
 )
 
 // Capabilities asked for (uapi/linux/kvm.h).

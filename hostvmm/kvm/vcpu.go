@@ -66,6 +66,16 @@ func (c *VCPU) Run() error {
 	return fmt.Errorf("KVM_RUN: %w", errno)
 }
 
+// mpStateRunnable is KVM_MP_STATE_RUNNABLE.
+const mpStateRunnable = 0
+
+// SetRunnable makes a vCPU run that otherwise waits for a SIPI: all but the
+// first.
+func (c *VCPU) SetRunnable() error {
+	state := uint32(mpStateRunnable)
+	return c.get("KVM_SET_MP_STATE", ioctlPtr(c.fd, ioSetMPState, &state))
+}
+
 func (c *VCPU) get(what string, err error) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)

@@ -103,3 +103,6 @@ func (im *Image) copySegment(mem []byte, s Segment) error {
 
 // Entry64 is where a vCPU in 64-bit mode starts.
 func (im *Image) Entry64() uint64 { return abi.BlobBase + abi.Entry64 }
+
+// EntryAP is where a further vCPU starts.
+func (im *Image) EntryAP() uint64 { return abi.BlobBase + abi.EntryAP }

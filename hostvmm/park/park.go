@@ -42,6 +42,15 @@ type Counts struct {
 	Rechecks  uint64 // times the VMM looked at the clock without waking the guest
 }
 
+// Add adds another sleeper's counts.
+func (c *Counts) Add(o Counts) {
+	c.Parks += o.Parks
+	c.Sleeps += o.Sleeps
+	c.Events += o.Events
+	c.Deadlines += o.Deadlines
+	c.Rechecks += o.Rechecks
+}
+
 // The state holds a generation above its lowest bit, so that a raiser that was
 // delayed cannot end a later park.
 const (

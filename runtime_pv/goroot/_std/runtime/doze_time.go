@@ -78,12 +78,19 @@ func dozeSetWall(offset int64) {
 	mmio.Store64(dozeWall, uint64(offset))
 }
 
-// dozeTSC converts a deadline to the TSC's value at that time, rounded up.
+// dozeTSC converts a deadline to this vCPU's TSC at that time, rounded up.
 func dozeTSC(deadline int64) uint64 {
-	tsc := mmio.Load64(dozeClockPage + pvclock.InfoTimestamp)
-	base := mmio.Load64(dozeClockPage + pvclock.InfoTime)
-	mul := mmio.Load32(dozeClockPage + pvclock.InfoMul)
-	shift := int8(mmio.Load8(dozeClockPage + pvclock.InfoShift))
+	page := uintptr(dozeClockPage)
+	if dozeClockApart != 0 {
+		page = dozeVCPUPage() + abi.VCPUClock
+	}
+	tsc := mmio.Load64(page + pvclock.InfoTimestamp)
+	base := mmio.Load64(page + pvclock.InfoTime)
+	mul := mmio.Load32(page + pvclock.InfoMul)
+	shift := int8(mmio.Load8(page + pvclock.InfoShift))
+	if uint64(deadline) <= base {
+		return tsc
+	}
 	return tsc + pvclock.Ticks(uint64(deadline)-base, mul, shift) + pvclock.TicksMargin
 }
 
@@ -144,7 +151,7 @@ func dozeArmNext(v *dozeVCPU) {
 	if d >= v.armed || dozeCovered(v, d) {
 		d = dozeForever
 	}
-	if s.head != nil {
+	if s.ready > s.looking { // else another vCPU is on its way to them
 		d = min(d, v.current.since+dozeSlice)
 	}
 	if d < v.armed {
