@@ -74,9 +74,10 @@ func (m *Machine) startVCPU(n uint32) error {
 		c.sleeper.Request(park.Stop)
 	}
 	m.threads.Go(func() {
-		// As for the first vCPU: a thread of its own.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
+		if m.ownThread {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+		}
 		c.run()
 	})
 	return nil
