@@ -18,14 +18,11 @@ const (
 	dozeEBADF     = 9
 	dozeEAGAIN    = 11
 	dozeENOMEM    = 12
-	dozeEFAULT    = 14
 	dozeENODEV    = 19
-	dozeENOTDIR   = 20
 	dozeEINVAL    = 22
 	dozeEMFILE    = 24
 	dozeENOTTY    = 25
 	dozeESPIPE    = 29
-	dozeEROFS     = 30
 	dozeERANGE    = 34
 	dozeENOSYS    = 38
 	dozeETIMEDOUT = 110

@@ -54,13 +54,3 @@ func dozeUARTWrite(stream int, p, n uintptr) uintptr {
 	mmio.OutString(port, p, n)
 	return n
 }
-
-func dozeErrorText(s string) {
-	p, n := dozeString(s)
-	dozeConsoleWrite(2, p, n)
-}
-
-func dozeControl(s string) {
-	p, n := dozeString(s)
-	mmio.OutString(abi.PortControl, p, n)
-}

@@ -85,7 +85,7 @@ func dozeAfter(ts uintptr) int64 {
 
 func dozeFutexSleep(addr uintptr, deadline int64) uintptr {
 	t := dozeCurrent()
-	t.state, t.timedOut = dozeStateFutexWait, false
+	t.state = dozeStateFutexWait
 	t.rax = 0
 	dozeFutexEnqueue(t, addr)
 	if deadline != dozeForever {

@@ -104,7 +104,6 @@ type dozeThread struct {
 	futex    uintptr     // address waited for
 	deadline int64       // kvmclock ns, dozeForever if none
 	heap     int32       // index in dozeTimers, -1 if none
-	timedOut bool
 
 	mask     uint64 // blocked signals, bit sig-1
 	pending  uint64

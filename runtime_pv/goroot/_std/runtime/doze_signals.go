@@ -21,7 +21,6 @@ const (
 	dozeUcMcontext = 40
 	dozeUcSigmask  = 296
 
-	dozeMcRegs    = 0   // r8-r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags
 	dozeMcCS      = 144 // u16 cs, gs, fs, ss
 	dozeMcErr     = 152
 	dozeMcTrapno  = 160
@@ -277,7 +276,6 @@ const (
 	dozeVecBreak  = 3
 	dozeVecUndef  = 6
 	dozeVecStack  = 12
-	dozeVecGP     = 13
 	dozeVecPage   = 14
 	dozeVecX87    = 16
 	dozeVecAlign  = 17

@@ -260,7 +260,7 @@ func dozeAttend() {
 func dozeSysmonPark(addr uintptr) {
 	s := &dozeSched
 	t := dozeCurrent()
-	t.state, t.timedOut = dozeStateSysmonWait, false
+	t.state = dozeStateSysmonWait
 	s.sysmon = t
 	s.due = dozeNow() + dozeSysmonWake
 	if addr != 0 {

@@ -1,0 +1,28 @@
+package tests
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// Programs must not notice how many vCPUs they have, but for their number.
+func TestSeveralVCPUs(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		for _, cpus := range []int{2, 4} {
+			n := fmt.Sprint(cpus)
+			r := m.run(t, "--cpus", n, app(t, "hello"))
+			r.ok(t)
+			assert.Contains(t, r.stdout, n+" CPU, ")
+
+			r = m.run(t, "--cpus", n, app(t, "threads"))
+			r.ok(t)
+			assert.Equal(t, "threads: 4 pairs, 2000 rounds each, every ball counted\n", r.stdout)
+
+			r = m.run(t, "--cpus", n, "--memory", "32M", app(t, "gcstress"), "-for", long("4s", "5m"))
+			r.ok(t)
+			assert.Equal(t, "gcstress: no corruption\n", r.constant())
+		}
+	})
+}
