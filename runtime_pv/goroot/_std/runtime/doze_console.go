@@ -11,23 +11,40 @@ import (
 )
 
 var dozeConsoles struct {
-	dev  [2]console.Console
-	mem  [2][console.MemSize + dozePage]byte
-	n    int
-	uart [2]bool // the port has been set up
+	base  [2]uintptr // device windows, 0 = none
+	ready [2]bool
+	dev   [2]console.Console
+	mem   [2][console.MemSize + dozePage]byte
 }
 
 // dozeConsoleAdd takes the device window at base for the next stream. The first
 // is standard output, the second standard error.
 func dozeConsoleAdd(base uintptr) {
+	for i := range dozeConsoles.base {
+		if dozeConsoles.base[i] == 0 {
+			dozeConsoles.base[i] = base
+			return
+		}
+	}
+}
+
+// dozeConsole returns the device of a stream, nil if there is none. It is set up
+// when it is first used: that takes some thirty exits, and a program may never
+// write to the stream.
+func dozeConsole(stream int) *console.Console {
 	c := &dozeConsoles
-	if c.n == len(c.dev) {
-		return
+	if c.base[stream] == 0 {
+		return nil
 	}
-	at := alignUp(uintptr(dozeAddr(&c.mem[c.n][0])), dozePage)
-	if c.dev[c.n].Init(base, at) == 0 {
-		c.n++
+	if !c.ready[stream] {
+		at := alignUp(dozeAddr(&c.mem[stream][0]), dozePage)
+		if c.dev[stream].Init(c.base[stream], at) != 0 {
+			c.base[stream] = 0
+			return nil
+		}
+		c.ready[stream] = true
 	}
+	return &c.dev[stream]
 }
 
 func dozeConsoleWrite(fd, p, n uintptr) uintptr {
@@ -35,8 +52,8 @@ func dozeConsoleWrite(fd, p, n uintptr) uintptr {
 	if fd == 2 {
 		stream = 1
 	}
-	if c := &dozeConsoles; stream < c.n {
-		return c.dev[stream].Write(p, n)
+	if c := dozeConsole(stream); c != nil {
+		return c.Write(p, n)
 	}
 	return dozeUARTWrite(stream, p, n)
 }
