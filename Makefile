@@ -4,7 +4,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-start bench-idle boot lint setup setup-run clean
+.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-start bench-idle bench-clocks boot lint setup setup-run clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ test-qemu: build ## the qemu tier alone: the same images under QEMU, emulated
 test-nested: build ## the kvm tier on upstream KVM inside an emulated machine
 	@ci/tiers nested
 
-bench: bench-boot bench-start bench-idle ## everything that is measured (docs/benchmarks.md)
+bench: bench-boot bench-start bench-idle bench-clocks ## everything that is measured (docs/benchmarks.md)
 
 bench-boot: build ## time from starting QEMU to the program's first line, beside Linux
 	$(GO) run ./ci/bench boot
@@ -40,6 +40,10 @@ bench-start: build ## time from starting doze to the program's first line on /de
 
 bench-idle: build ## host CPU of an idle machine, beside Linux
 	$(GO) run ./ci/bench idle
+
+bench-clocks: build ## the guest's clocks against the host's over a minute, the VMM stopped for 5 s half-way
+	bin/doze build -o bin/clock.doze ./apps/clock
+	$(GO) run ./ci/clocks -stop 5s bin/doze run bin/clock.doze
 
 boot: ## rebuild the boot blob from its assembly
 	$(GO) run ./kernel/boot/mk
