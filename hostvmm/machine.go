@@ -158,9 +158,12 @@ func (m *Machine) now() uint64 {
 func (m *Machine) Raise(events uint64) { m.cpus[0].Load().sleeper.Raise(events) }
 
 // Parked says whether the machine sleeps: all its vCPUs do.
-func (m *Machine) Parked() bool {
+func (m *Machine) Parked() bool { return m.parkedBut(nil) }
+
+// parkedBut says whether all vCPUs sleep, whatever one of them does.
+func (m *Machine) parkedBut(one *vcpu) bool {
 	for c := range m.vcpus() {
-		if !c.sleeper.Parked() {
+		if c != one && !c.sleeper.Parked() {
 			return false
 		}
 	}

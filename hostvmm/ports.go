@@ -62,7 +62,7 @@ func (c *vcpu) port(a kvm.IO) error {
 // park lets the vCPU sleep until its deadline or an event.
 func (c *vcpu) park() {
 	m := c.machine
-	if due := c.sleeper.Due.Load(); due > m.now()+uint64(wallCheck) {
+	if due := c.sleeper.Due.Load(); due > m.now()+uint64(wallCheck) && m.parkedBut(c) {
 		m.clock.rest()
 	}
 	c.sleeper.Park()
