@@ -19,6 +19,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -55,7 +58,6 @@ func run(length, stop time.Duration, command []string) error {
 	args := append(command[1:], "-drift", length.String(), "-every", every.String())
 	cmd := exec.Command(command[0], args...)
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that QEMU stops with doze
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -66,10 +68,11 @@ func run(length, stop time.Duration, command []string) error {
 	stopped := make(chan int64, 1) // raw time at which the VMM went on
 	if stop > 0 {
 		time.AfterFunc(length/2, func() {
-			_ = unix.Kill(-cmd.Process.Pid, unix.SIGSTOP)
+			all := tree(cmd.Process.Pid)
+			signal(all, unix.SIGSTOP)
 			time.Sleep(stop)
 			stopped <- clock(unix.CLOCK_MONOTONIC_RAW)
-			_ = unix.Kill(-cmd.Process.Pid, unix.SIGCONT)
+			signal(all, unix.SIGCONT)
 		})
 	}
 	stamps, err := collect(out)
@@ -101,6 +104,30 @@ func report(stamps []stamp, resumed int64, first []stamp) {
 		}
 	}
 	fmt.Println("after the stop: too few stamps to tell")
+}
+
+// tree is a process and all that it started: QEMU has a process group of its
+// own.
+func tree(pid int) []int {
+	all := []int{pid}
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		for _, child := range strings.Fields(string(text)) {
+			if n, err := strconv.Atoi(child); err == nil {
+				all = append(all, tree(n)...)
+			}
+		}
+	}
+	return all
+}
+
+func signal(pids []int, sig syscall.Signal) {
+	for _, pid := range pids {
+		if err := unix.Kill(pid, sig); err != nil {
+			fmt.Fprintf(os.Stderr, "clocks: %v to process %d: %v\n", sig, pid, err)
+		}
+	}
 }
 
 func collect(out io.Reader) (stamps []stamp, err error) {
