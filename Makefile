@@ -4,7 +4,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-start bench-idle bench-clocks boot lint setup setup-run clean
+.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks boot lint setup setup-run clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,14 @@ bench-boot: build ## time from starting QEMU to the program's first line, beside
 
 bench-start: build ## time from starting doze to the program's first line on /dev/kvm, beside a process
 	@if [ -w /dev/kvm ]; then $(GO) run ./ci/bench start; else echo 'bench-start: skipped: no /dev/kvm to use'; fi
+
+bench-start-nested: build ## the same on upstream KVM inside an emulated machine, some 20 times slower
+	@mkdir -p bin/start
+	CGO_ENABLED=0 $(GO) build -o bin/start/doze ./cmd/doze
+	CGO_ENABLED=0 $(GO) build -o bin/start/bench ./ci/bench
+	CGO_ENABLED=0 $(GO) build -o bin/start/hello ./apps/hello
+	bin/doze build -o bin/start/hello.doze ./apps/hello
+	ci/nested/run -file bin/start bin/start/bench -doze start/doze -built start start
 
 bench-idle: build ## host CPU of an idle machine, beside Linux
 	$(GO) run ./ci/bench idle

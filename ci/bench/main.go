@@ -29,6 +29,7 @@ type options struct {
 	memory uint64
 	length time.Duration
 	settle time.Duration
+	built  string // where images and programs are already
 	dir    string // for images and the like, removed at the end
 }
 
@@ -49,6 +50,7 @@ func run(ctx context.Context) (err error) {
 	memory := flag.Uint64("memory", 128, "MiB of memory of each machine")
 	flag.DurationVar(&o.length, "for", time.Minute, "how long to look at an idle machine")
 	flag.DurationVar(&o.settle, "settle", 5*time.Second, "time to come to rest before that")
+	flag.StringVar(&o.built, "built", "", "take NAME.doze and NAME from this `folder` instead of building them")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags] boot|start|idle")
 		flag.PrintDefaults()
@@ -69,6 +71,9 @@ func run(ctx context.Context) (err error) {
 
 // image builds the image of a program of apps.
 func (o options) image(ctx context.Context, name string) (string, error) {
+	if o.built != "" {
+		return filepath.Join(o.built, name+".doze"), nil
+	}
 	file := filepath.Join(o.dir, name+".doze")
 	out, err := exec.CommandContext(ctx, o.doze, "build", "-o", file, "./apps/"+name).CombinedOutput()
 	if err != nil {
@@ -79,6 +84,9 @@ func (o options) image(ctx context.Context, name string) (string, error) {
 
 // process builds the same program as a static Linux executable.
 func (o options) process(ctx context.Context, name string) (string, error) {
+	if o.built != "" {
+		return filepath.Join(o.built, name), nil
+	}
 	file := filepath.Join(o.dir, name)
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", file, "./apps/"+name)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
