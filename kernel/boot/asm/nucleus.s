@@ -79,13 +79,19 @@ interrupt:
 1:	mov	$LAPICBase, %eax
 	movl	$0, 0xb0(%rax)
 2:	testb	$3, T_CS(%rsp)
-	jz	3f
+	jz	4f
 	cmpl	$0, VCPU_DISTANCE + VCPUVIF(%rcx)
 	jne	upcall
 3:	pop	%rcx
 	pop	%rax
 	add	$16, %rsp
 	iretq
+# Ring 0 takes interrupts in req_halt alone, and one that comes before the HLT
+# must not be slept through: STI's shadow should keep it off until then, but a
+# hypervisor that stops the vCPU in between may forget the shadow (QEMU 7.2's SVM
+# does).
+4:	movq	$halted, T_RIP(%rsp)
+	jmp	3b
 
 # Continue in ring 3 at VCPUEntry. In: RCX = ring-0 page, stack as trap_enter.
 upcall:
@@ -143,9 +149,9 @@ req_halt:
 	and	$-PageSize, %rcx
 	cmpq	$0, VCPU_DISTANCE + VCPUPending(%rcx)
 	jne	1f
-	sti					# takes effect after HLT has begun
+	sti
 	hlt
-	cli
+halted:	cli
 1:	pop	%rcx
 	iretq
 
