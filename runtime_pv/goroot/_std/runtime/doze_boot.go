@@ -4,6 +4,7 @@ package runtime
 // the vCPU's stack, with upcalls off.
 
 import (
+	goabi "internal/abi"
 	"internal/chacha8rand"
 	"internal/runtime/doze/abi"
 	"internal/runtime/doze/mem"
@@ -235,5 +236,5 @@ func dozeFirstThread(v *dozeVCPU, stack uintptr) {
 	t.mask = 0
 	t.state, t.on, t.since = dozeStateRunning, v, dozeNow()
 	v.current = t
-	mmio.Store64(dozeAddr(&vdsoClockgettimeSym), uint64(dozeClockPC()))
+	mmio.Store64(dozeAddr(&vdsoClockgettimeSym), uint64(goabi.FuncPCABI0(dozeClock)))
 }

@@ -250,21 +250,9 @@ TEXT ·dozeVCPUPage(SB),NOSPLIT,$0-8
 	MOVQ	AX, ret+0(FP)
 	RET
 
-// func dozeUpcallPC() uintptr
-TEXT ·dozeUpcallPC(SB),NOSPLIT,$0-8
-	LEAQ	·dozeUpcall(SB), AX
-	MOVQ	AX, ret+0(FP)
-	RET
-
 // func dozeStartPC() uintptr
 TEXT ·dozeStartPC(SB),NOSPLIT,$0-8
 	LEAQ	_rt0_amd64(SB), AX
-	MOVQ	AX, ret+0(FP)
-	RET
-
-// func dozeVCPUEntryPC() uintptr
-TEXT ·dozeVCPUEntryPC(SB),NOSPLIT,$0-8
-	LEAQ	·dozeVCPUEntry(SB), AX
 	MOVQ	AX, ret+0(FP)
 	RET
 
@@ -279,18 +267,6 @@ TEXT ·dozeVCPUEntry(SB),NOSPLIT|NOFRAME,$0
 	XORL	BP, BP
 	CALL	·dozeVCPUStart<ABIInternal>(SB)
 	JMP	·dozeResume(SB)
-
-// func dozeCommitPC() uintptr
-TEXT ·dozeCommitPC(SB),NOSPLIT,$0-8
-	LEAQ	·dozeCommit(SB), AX
-	MOVQ	AX, ret+0(FP)
-	RET
-
-// func dozeClockPC() uintptr
-TEXT ·dozeClockPC(SB),NOSPLIT,$0-8
-	LEAQ	·dozeClock(SB), AX
-	MOVQ	AX, ret+0(FP)
-	RET
 
 // func dozeRandom() (v uint64, ok bool)
 // One word of the CPU's generator (SDM 1, 7.3.17: up to ten tries).

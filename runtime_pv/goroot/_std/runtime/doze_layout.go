@@ -154,12 +154,14 @@ var (
 	dozeG0        [abi.MaxVCPUs]g
 )
 
+// Entered by their address alone.
+func dozeUpcall()
+func dozeVCPUEntry()
+func dozeCommit()
+func dozeClock()
+
 func dozeGate(req uint32, a, b, c, d, e uintptr) uintptr
 func dozeVCPUPage() uintptr
-func dozeUpcallPC() uintptr
 func dozeStartPC() uintptr
-func dozeVCPUEntryPC() uintptr
-func dozeCommitPC() uintptr
-func dozeClockPC() uintptr
 func dozeRandom() (v uint64, ok bool)
 func dozeTrapHere()

@@ -4,6 +4,7 @@ package runtime
 // translations on all of them, and starting the further ones.
 
 import (
+	goabi "internal/abi"
 	"internal/runtime/atomic"
 	"internal/runtime/doze/abi"
 	"internal/runtime/doze/mmio"
@@ -139,10 +140,10 @@ func dozeVCPUInit(i, lo, nested uintptr) *dozeVCPU {
 	mmio.Store32(page+abi.VCPUIndex, uint32(i))
 	mmio.Store64(page+dozeGSStackLo, uint64(lo))
 	mmio.Store64(page+dozeGSStackHi, uint64(lo+dozeStackSize))
-	mmio.Store64(page+dozeGSEntry, uint64(dozeUpcallPC()))
+	mmio.Store64(page+dozeGSEntry, uint64(goabi.FuncPCABI0(dozeUpcall)))
 	v.tls = dozeAddr(&dozeKernelTLS[i][1])
 	v.g = uintptr(unsafe.Pointer(g))
-	v.commit = dozeCommitPC()
+	v.commit = goabi.FuncPCABI0(dozeCommit)
 	v.nested = nested
 	v.armed, v.due = dozeForever, dozeForever
 	v.apic = uint32(i)
@@ -155,7 +156,7 @@ func dozeStartVCPUs(n uint32) {
 	if n == 1 {
 		return
 	}
-	mmio.Store64(abi.MachinePage+abi.MachineAPEntry, uint64(dozeVCPUEntryPC()))
+	mmio.Store64(abi.MachinePage+abi.MachineAPEntry, uint64(goabi.FuncPCABI0(dozeVCPUEntry)))
 	if !dozeStartCall {
 		dozeGate(abi.ReqAPPage, 0, 0, 0, 0, 0)
 	}
