@@ -147,9 +147,8 @@ enter:	call	vcpu_page
 1:	mov	$SelTSS, %eax
 	ltr	%ax
 	call	apic
-	lea	VCPU_DISTANCE(%rdi), %rcx
-	wrgsbase %rcx
-	mov	%rcx, VCPUSelf(%rcx)
+	lea	VCPU_DISTANCE(%rdi), %rsi
+	mov	%rsi, VCPUSelf(%rsi)
 	pushq	$SelUserData
 	pushq	$0
 	pushq	$0x202				# IF and the bit that is always 1
@@ -160,7 +159,6 @@ enter:	call	vcpu_page
 	xor	%ebx, %ebx
 	xor	%ecx, %ecx
 	xor	%edx, %edx
-	xor	%esi, %esi
 	xor	%ebp, %ebp
 	iretq
 

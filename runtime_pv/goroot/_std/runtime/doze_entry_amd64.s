@@ -256,9 +256,9 @@ TEXT ·dozeStartPC(SB),NOSPLIT,$0-8
 	MOVQ	AX, ret+0(FP)
 	RET
 
-// Where a further vCPU enters ring 3: GS base = its page, which the kernel has
-// filled, RSP = 0, virtual interrupt flag 0.
+// Where a further vCPU enters ring 3: RSI = its page, which the kernel has filled, RSP = 0, virtual interrupt flag 0.
 TEXT ·dozeVCPUEntry(SB),NOSPLIT|NOFRAME,$0
+	WRGSBASEQ SI
 	MOVQ	const_dozeGSStackHi(GS), SP
 	MOVQ	const_dozeGSTLS(GS), CX
 	WRFSBASEQ CX

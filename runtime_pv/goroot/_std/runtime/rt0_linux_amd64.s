@@ -31,10 +31,10 @@ DATA dozeNotLinux<>+56(SB)/4, $"e ru"
 DATA dozeNotLinux<>+60(SB)/2, $"n\n"
 GLOBL dozeNotLinux<>(SB),RODATA,$62
 
-// From the nucleus. In: RDI = machine page, GS base = vCPU page, RSP = 0,
-// virtual interrupt flag 0. Sets up what Go code needs to run on the vCPU's own
+// From the nucleus. In: RDI = machine page, RSI = vCPU page, RSP = 0, virtual interrupt flag 0. Sets up what Go code needs to run on the vCPU's own
 // stack, lets dozeBoot make the first thread, and resumes that.
 TEXT _rt0_amd64_doze(SB),NOSPLIT|NOFRAME,$0
+	WRGSBASEQ SI
 	LEAQ	·dozeStack0+const_dozeStackSize(SB), SP
 	LEAQ	·dozeKernelTLS+8(SB), AX
 	WRFSBASEQ AX
