@@ -29,7 +29,6 @@ var all = []machine{
 	{"kvm-park", "kvm", []string{"--vmm", "kvm"}, needsKVM},
 	{"kvm-hlt", "kvm", []string{"--vmm", "kvm", "--idle", "hlt"}, needsKVM},
 	{"microvm-kvm", "kvm", []string{"--vmm", "qemu", "--machine", "microvm", "--accel", "kvm"}, needsBoth},
-	{"q35-kvm", "kvm", []string{"--vmm", "qemu", "--machine", "q35", "--accel", "kvm"}, needsBoth},
 	{"microvm", "qemu", []string{"--vmm", "qemu", "--machine", "microvm", "--accel", "tcg"}, needsQEMU},
 	{"q35", "qemu", []string{"--vmm", "qemu", "--machine", "q35", "--accel", "tcg"}, needsQEMU},
 }
