@@ -13,6 +13,8 @@ import (
 const (
 	dozeSlice      = 5_000_000  // ns a thread keeps the vCPU while others are ready
 	dozeSysmonWake = 10_000_000 // ns awake after which sysmon gets its turn
+	dozeSettles    = 2          // collections after the program's last, so that its garbage goes back
+	dozeAsks       = 3          // sysmon may go through its other sleep first, or find GOGC=off
 	dozeShort      = 50_000     // ns below which a sleep only yields and spins
 )
 
@@ -30,8 +32,9 @@ var dozeSched struct {
 	due    int64       // when sysmon goes on if the machine is awake then
 	ran    int64       // ns some thread had a vCPU
 
-	collections uint32 // garbage collections, the program's and those of a quiet machine
-	settled     uint32 // how often the machine has collected garbage since, idle
+	collections uint32 // garbage collections seen
+	settled     uint32 // how many of the last ones were made for a quiet machine
+	asked       uint32 // how often sysmon was woken for the next of those
 }
 
 func dozeCurrent() *dozeThread { return dozeSelf().current }
@@ -187,8 +190,7 @@ func dozeIdle(v *dozeVCPU) {
 				return
 			}
 			if settle <= dozeNow() {
-				s.settled++
-				s.collections++ // the one that sysmon starts now
+				s.asked++
 				dozeWakeSysmon()
 				return
 			}
@@ -211,10 +213,15 @@ func dozeSettleDeadline() int64 {
 	if last == 0 || s.sysmon == nil {
 		return dozeForever
 	}
-	if n := atomic.Load(&memstats.numgc); n > s.collections {
-		s.collections, s.settled = n, 0
+	if n := atomic.Load(&memstats.numgc); n != s.collections {
+		if s.asked != 0 {
+			s.settled++
+		} else {
+			s.settled = 0
+		}
+		s.collections, s.asked = n, 0
 	}
-	if s.settled == 2 {
+	if s.settled == dozeSettles || s.asked == dozeAsks {
 		return dozeForever
 	}
 	return last + forcegcperiod + 1
