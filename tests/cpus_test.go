@@ -10,10 +10,6 @@ import (
 // Programs must not notice how many vCPUs they have, but for their number.
 func TestSeveralVCPUs(t *testing.T) {
 	onEach(t, func(t *testing.T, m machine) {
-		if m.name == "microvm-kvm" { // refused: docs/kernel.md
-			assert.Equal(t, 125, m.run(t, "--cpus", "2", app(t, "hello")).status)
-			return
-		}
 		for _, cpus := range []int{2, 4} {
 			n := fmt.Sprint(cpus)
 			r := m.run(t, "--cpus", n, app(t, "hello"))

@@ -2,7 +2,6 @@ package tests
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -28,7 +27,6 @@ type machine struct {
 var all = []machine{
 	{"kvm-park", "kvm", []string{"--vmm", "kvm"}, needsKVM},
 	{"kvm-hlt", "kvm", []string{"--vmm", "kvm", "--idle", "hlt"}, needsKVM},
-	{"microvm-kvm", "kvm", []string{"--vmm", "qemu", "--machine", "microvm", "--accel", "kvm"}, needsBoth},
 	{"microvm", "qemu", []string{"--vmm", "qemu", "--machine", "microvm", "--accel", "tcg"}, needsQEMU},
 	{"q35", "qemu", []string{"--vmm", "qemu", "--machine", "q35", "--accel", "tcg"}, needsQEMU},
 }
@@ -48,8 +46,6 @@ func needsQEMU() string {
 	}
 	return ""
 }
-
-func needsBoth() string { return cmp.Or(needsKVM(), needsQEMU()) }
 
 // onEach runs a test on every machine of the tier that is there.
 func onEach(t *testing.T, test func(t *testing.T, m machine)) {
