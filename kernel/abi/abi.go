@@ -170,6 +170,8 @@ const (
 	MachineAPIndex = 0x38 // u32: number of the vCPU that a SIPI starts, written by the kernel
 	MachineWallSeq = 0x40 // u32: odd while the VMM writes; 0 = the VMM does not keep it
 	MachineWall    = 0x48 // i64: wall clock minus kvmclock, ns
+	MachineTree    = 0x50 // u64: address of the embedded tree, a cpio archive; 0 = none
+	MachineTreeEnd = 0x58 // u64: its end
 )
 
 // Magic marks a machine page ("DozeMach", little-endian).
