@@ -30,7 +30,6 @@ const (
 	dozeUserCS    = abi.SelUserCode
 	dozeUserSS    = abi.SelUserData
 	dozeStealPage = abi.VCPUPage0 + abi.VCPUSteal
-	dozeFileBase  = dozeScratchBase + 1<<34
 )
 
 // dozeXsaveSize is the size of the vector state (CPUID 0xd), a multiple of 64.
@@ -50,6 +49,7 @@ func dozeBoot(machine uintptr) {
 	dozeTimeInit(&cpu)
 	dozeRandomInit()
 	dozeFindDevices(info.cmdline)
+	dozeFdInit()
 	stack := dozeBuildStack(info.cmdline)
 	dozeGate(abi.ReqHideLow, 0, 0, 0, 0, 0)
 	dozeStartVCPUs(cpus)

@@ -11,21 +11,23 @@ const dozeKeep = 1<<63 | 1
 
 // Linux error numbers (asm-generic/errno-base.h, errno.h).
 const (
-	dozeEPERM     = 1
-	dozeENOENT    = 2
-	dozeESRCH     = 3
-	dozeEINTR     = 4
-	dozeEBADF     = 9
-	dozeEAGAIN    = 11
-	dozeENOMEM    = 12
-	dozeENODEV    = 19
-	dozeEINVAL    = 22
-	dozeEMFILE    = 24
-	dozeENOTTY    = 25
-	dozeESPIPE    = 29
-	dozeERANGE    = 34
-	dozeENOSYS    = 38
-	dozeETIMEDOUT = 110
+	dozeEPERM        = 1
+	dozeENOENT       = 2
+	dozeESRCH        = 3
+	dozeEINTR        = 4
+	dozeEBADF        = 9
+	dozeEAGAIN       = 11
+	dozeENOMEM       = 12
+	dozeEFAULT       = 14
+	dozeENODEV       = 19
+	dozeEINVAL       = 22
+	dozeEMFILE       = 24
+	dozeENOTTY       = 25
+	dozeESPIPE       = 29
+	dozeERANGE       = 34
+	dozeENAMETOOLONG = 36
+	dozeENOSYS       = 38
+	dozeETIMEDOUT    = 110
 )
 
 func dozeErr(e uintptr) uintptr { return -e }
@@ -41,6 +43,7 @@ const (
 func dozeSyscall() {
 	dozeLock()
 	t := dozeCurrent()
+	t.resumed, t.waits = t.waits, dozeWaitNone
 	nr := t.rax
 	if dozeBootInfo.strace {
 		dozeTraceCall(t, nr)
@@ -137,9 +140,9 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 	case 162, 26, 149, 150:
 		return 0 // sync, msync, mlock, munlock
 	case 2:
-		return dozeOpen(a)
+		return dozeOpen(a, b)
 	case 257:
-		return dozeOpen(b)
+		return dozeOpen(b, c)
 	case 3:
 		return dozeClose(a)
 	case 5:
@@ -155,7 +158,11 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 	case 20:
 		return dozeWritev(a, b, c)
 	case 72:
-		return dozeFcntl(a, b)
+		return dozeFcntl(a, b, c)
+	case 32:
+		return dozeDup(a, 0, 0)
+	case 33, 292:
+		return dozeDup3(a, b, c, nr == 292)
 	case 16:
 		return dozeIoctl(a)
 	case 21, 269, 439:

@@ -207,6 +207,7 @@ nested:
 	SUBQ	$32, SP			// where the callee may spill its arguments
 	CALL	·dozeNested<ABIInternal>(SB)
 	ADDQ	$32, SP
+	MOVQ	AX, 128(SP)		// where to go on: RIP of the frame above
 	MOVL	$-1, AX
 	MOVL	$-1, DX
 	MOVQ	const_dozeGSNested(GS), CX
@@ -229,6 +230,33 @@ nested:
 	POPQ	CX
 	POPQ	AX
 	IRETQ
+
+// func dozeTryCopy(dst, src, n uintptr) (left uintptr)
+TEXT ·dozeTryCopy(SB),NOSPLIT|NOFRAME,$0-32
+	MOVQ	dst+0(FP), DI
+	MOVQ	src+8(FP), SI
+	MOVQ	n+16(FP), CX
+	JMP	·dozeRepMovsb(SB)
+
+// A symbol of its own, so that dozeFixup knows its first instruction.
+TEXT ·dozeRepMovsb(SB),NOSPLIT|NOFRAME,$0-32
+	REP
+	MOVSB
+	MOVQ	CX, left+24(FP)
+	RET
+
+// func dozeTryClear(dst, n uintptr) (left uintptr)
+TEXT ·dozeTryClear(SB),NOSPLIT|NOFRAME,$0-24
+	MOVQ	dst+0(FP), DI
+	MOVQ	n+8(FP), CX
+	XORL	AX, AX
+	JMP	·dozeRepStosb(SB)
+
+TEXT ·dozeRepStosb(SB),NOSPLIT|NOFRAME,$0-24
+	REP
+	STOSB
+	MOVQ	CX, left+16(FP)
+	RET
 
 // func dozeGate(req uint32, a, b, c, d, e uintptr) uintptr
 // One request to ring 0 (docs/nucleus.md 4).

@@ -5,26 +5,6 @@ package runtime
 
 import "internal/runtime/doze/mmio"
 
-const dozeMaxFiles = 64
-
-// Kinds of files.
-const (
-	dozeFileNone = iota
-	dozeFileConsole
-	dozeFileNull
-	dozeFileZero
-	dozeFileRandom
-	dozeFileText // a snapshot of text in the descriptor's own page
-)
-
-// dozeFile is one descriptor.
-type dozeFile struct {
-	kind     uint8
-	pos, len uintptr
-}
-
-var dozeFiles = [dozeMaxFiles]dozeFile{{kind: dozeFileConsole}, {kind: dozeFileConsole}, {kind: dozeFileConsole}}
-
 // dozeNames are the files there are.
 var dozeNames = [...]struct {
 	path string
@@ -35,13 +15,6 @@ var dozeNames = [...]struct {
 	{"/dev/random", dozeFileRandom},
 	{"/dev/urandom", dozeFileRandom},
 	{"/proc/doze", dozeFileText},
-}
-
-func dozeFd(fd uintptr) *dozeFile {
-	if fd >= dozeMaxFiles || dozeFiles[fd].kind == dozeFileNone {
-		return nil
-	}
-	return &dozeFiles[fd]
 }
 
 // dozeFindFile returns the index in dozeNames of the path at p, or -1.
@@ -62,39 +35,34 @@ func dozeFindFile(p uintptr) int {
 	return -1
 }
 
-func dozeTextAt(fd uintptr) uintptr { return dozeFileBase + fd*dozePage }
-
-func dozeOpen(path uintptr) uintptr {
-	i := dozeFindFile(path)
+func dozeOpen(path, flags uintptr) uintptr {
+	p, _, errno := dozeCopyPath(0, path)
+	if errno != 0 {
+		return dozeErr(errno)
+	}
+	i := dozeFindFile(p)
 	if i < 0 {
 		return dozeErr(dozeENOENT)
 	}
-	for fd := uintptr(3); fd < dozeMaxFiles; fd++ {
-		f := &dozeFiles[fd]
-		if f.kind != dozeFileNone {
-			continue
-		}
-		*f = dozeFile{kind: dozeNames[i].kind}
-		if f.kind == dozeFileText {
-			text := dozeTextAt(fd)
-			if (!dozeTable(text, 1) || dozeEntry(text, 1) == 0) && !dozeKernelPage(text) {
-				f.kind = dozeFileNone
-				return dozeErr(dozeENOMEM)
-			}
-			f.len = dozeDescribe(text, dozePage)
-		}
-		return fd
+	f := dozeNewFile(uint32(dozeNames[i].kind), uint32(flags)&^dozeOCloexec)
+	if f == nil {
+		return dozeErr(dozeENOMEM)
 	}
-	return dozeErr(dozeEMFILE)
+	if f.kind == dozeFileText {
+		if f.obj = dozePageAlloc(); f.obj == 0 {
+			dozeDrop(f)
+			return dozeErr(dozeENOMEM)
+		}
+		f.size = dozeDescribe(f.obj, dozePage)
+	}
+	return dozeInstall(f, 0, dozeCloexec(flags))
 }
 
-func dozeClose(fd uintptr) uintptr {
-	f := dozeFd(fd)
-	if f == nil {
-		return dozeErr(dozeEBADF)
+// dozeFileEnd frees what a file that is no longer open was open on.
+func dozeFileEnd(f *dozeFile) {
+	if f.kind == dozeFileText && f.obj != 0 {
+		dozePageFree(f.obj)
 	}
-	f.kind = dozeFileNone
-	return 0
 }
 
 func dozeRead(fd, p, n uintptr) uintptr {
@@ -102,8 +70,10 @@ func dozeRead(fd, p, n uintptr) uintptr {
 	if f == nil {
 		return dozeErr(dozeEBADF)
 	}
-	r := dozeReadAt(f, fd, p, n, f.pos)
-	f.pos += r
+	r := dozeReadAt(f, p, n, f.pos)
+	if int(r) > 0 {
+		f.pos += r
+	}
 	return r
 }
 
@@ -115,21 +85,25 @@ func dozePread(fd, p, n, off uintptr) uintptr {
 	if f.kind == dozeFileConsole {
 		return dozeErr(dozeESPIPE)
 	}
-	return dozeReadAt(f, fd, p, n, off)
+	return dozeReadAt(f, p, n, off)
 }
 
 // dozeReadAt copies from a file; the end of a file, and of standard input, is 0.
-func dozeReadAt(f *dozeFile, fd, p, n, off uintptr) uintptr {
+func dozeReadAt(f *dozeFile, p, n, off uintptr) uintptr {
 	switch f.kind {
 	case dozeFileZero:
-		mmio.Clear(p, n)
+		if dozeTryClear(p, n) != 0 {
+			return dozeErr(dozeEFAULT)
+		}
 		return n
 	case dozeFileRandom:
 		return dozeGetrandom(p, n)
 	case dozeFileText:
-		if off < f.len {
-			n = min(n, f.len-off)
-			mmio.Copy(p, dozeTextAt(fd)+off, n)
+		if off < f.size {
+			n = min(n, f.size-off)
+			if !dozeCopyOut(p, f.obj+off, n) {
+				return dozeErr(dozeEFAULT)
+			}
 			return n
 		}
 	}
@@ -142,7 +116,7 @@ func dozeWrite(fd, p, n uintptr) uintptr {
 	case f == nil || f.kind == dozeFileText:
 		return dozeErr(dozeEBADF)
 	case f.kind == dozeFileConsole:
-		return dozeConsoleWrite(fd, p, n)
+		return dozeConsoleWrite(f.obj, p, n)
 	}
 	return n
 }
@@ -174,7 +148,7 @@ func dozeSeek(fd, off, whence uintptr) uintptr {
 	case 1:
 		off += f.pos
 	case 2:
-		off += f.len
+		off += f.size
 	default:
 		return dozeErr(dozeEINVAL)
 	}
@@ -209,7 +183,7 @@ func dozeFstat(fd, st uintptr) uintptr {
 	if f == nil {
 		return dozeErr(dozeEBADF)
 	}
-	return dozeStatKind(f.kind, f.len, st)
+	return dozeStatKind(uint8(f.kind), f.size, st)
 }
 
 func dozeStatPath(path, st uintptr) uintptr {
@@ -229,20 +203,6 @@ func dozeAccess(t *dozeThread, nr uintptr) uintptr {
 		return dozeErr(dozeENOENT)
 	}
 	return 0
-}
-
-func dozeFcntl(fd, cmd uintptr) uintptr {
-	const getFd, setFd, getFl, setFl, readWrite = 1, 2, 3, 4, 2
-	if dozeFd(fd) == nil {
-		return dozeErr(dozeEBADF)
-	}
-	switch cmd {
-	case getFd, setFd, setFl:
-		return 0
-	case getFl:
-		return readWrite
-	}
-	return dozeErr(dozeEINVAL)
 }
 
 func dozeIoctl(fd uintptr) uintptr {

@@ -134,6 +134,9 @@ func dozeNanosleep(deadline int64) uintptr {
 		}
 		return 0
 	}
+	if deadline-dozeNow() > dozeSysmonWake { // longer than the runtime's own: a goroutine sleeps in a call
+		dozeLetRetake()
+	}
 	t.state = dozeStateSleeping
 	dozeTimerAdd(t, deadline)
 	dozeSchedule()

@@ -73,6 +73,9 @@ const (
 	dozeScratchBase = dozeKernelBase + 0x3<<34
 	dozeStackBase   = dozeKernelBase + 0x5<<34 // stacks of further vCPUs, dozeStackStep apart
 	dozeStackStep   = 2 * dozeStackSize        // half of it unmapped: a guard
+	dozeFdBase      = dozeKernelBase + 0x6<<34 // descriptors
+	dozeFileBase    = dozeKernelBase + 0x7<<34 // open files
+	dozePagesBase   = dozeKernelBase + 0x8<<34 // pages of the kernel's structures, by frame
 	dozeMainStackHi = dozeKernelBase - 1<<30   // the first thread's stack ends here
 	dozeMainStack   = 64<<10 + 128<<10         // its size: 64 KiB for g0 (rt0_go), the rest for arguments
 	dozeMmapLow     = 0x0080_0000_0000         // where mmap looks for room
@@ -101,7 +104,10 @@ type dozeThread struct {
 	state uint32
 
 	next     *dozeThread // in the run queue or in a futex bucket
-	futex    uintptr     // address waited for
+	futex    uintptr     // address waited for: of the program's, or an object of the kernel's
+	waits    uint32      // how the call that waits goes on (doze_wait.go)
+	resumed  uint32      // how the call being served waited before, if it did
+	until    int64       // the deadline it waited for
 	deadline int64       // kvmclock ns, dozeForever if none
 	heap     int32       // index in dozeTimers, -1 if none
 
@@ -141,6 +147,7 @@ const (
 	dozeStateFutexWait
 	dozeStateSleeping
 	dozeStateSysmonWait
+	dozeStateIOWait
 )
 
 const dozeForever = int64(^uint64(0) >> 1)

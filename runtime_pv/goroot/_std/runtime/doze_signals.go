@@ -52,6 +52,7 @@ const (
 
 	dozeSaNodefer = 0x40000000
 	dozeSaOnstack = 0x08000000
+	dozeSaRestart = 0x10000000
 	dozeSaReset   = 0x80000000
 )
 
@@ -80,7 +81,7 @@ func dozeRaise(t *dozeThread, sig uintptr, code int8) {
 	case dozeStateFutexWait, dozeStateSleeping:
 		t.rax = dozeErr(dozeEINTR)
 		dozeWake(t)
-	case dozeStateSysmonWait:
+	case dozeStateSysmonWait, dozeStateIOWait:
 		dozeWake(t)
 	case dozeStateRunning:
 		if t.on != dozeSelf() {
@@ -124,6 +125,9 @@ func dozeTake(t *dozeThread, sig uintptr, code uint64, f dozeFaultInfo, fault bo
 			dozeCrashThread(t, "fault without a handler", f)
 		}
 		dozeExit(128 + sig)
+	}
+	if t.waits != dozeWaitNone {
+		dozeNotWaiting(t, a.flags&dozeSaRestart != 0)
 	}
 	dozePushFrame(t, a, sig, code, f)
 	t.mask |= a.mask &^ dozeUnblockable
@@ -330,12 +334,18 @@ func dozeFault(t *dozeThread, vector, err, cr2 uintptr) {
 }
 
 // dozeNested serves a fault in the kernel itself: a page of the program that is
-// touched for the first time, or the end.
-func dozeNested(vector, err, cr2, rip uintptr) {
+// touched for the first time, an address of the program's that is none, or the
+// end. It returns where to go on.
+func dozeNested(vector, err, cr2, rip uintptr) uintptr {
 	v := dozeSelf()
 	v.nesting++
 	if v.nesting > 1 || vector != dozeVecPage || err&1 != 0 || !dozeFill(cr2) {
-		dozeCrashKernel(vector, err, cr2, rip)
+		on := dozeFixup(rip)
+		if on == 0 || v.nesting > 1 {
+			dozeCrashKernel(vector, err, cr2, rip)
+		}
+		rip = on
 	}
 	v.nesting--
+	return rip
 }

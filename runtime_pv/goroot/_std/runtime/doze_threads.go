@@ -28,9 +28,10 @@ var dozeSched struct {
 	made uintptr     // threads ever made: pages in use at dozeThreadBase
 	live int32
 
-	sysmon *dozeThread // in dozeSysmonWait, else nil
-	due    int64       // when sysmon goes on if the machine is awake then
-	ran    int64       // ns some thread had a vCPU
+	sysmon  *dozeThread // in dozeSysmonWait, else nil
+	due     int64       // when sysmon goes on if the machine is awake then
+	retakes uint32      // looks that sysmon may wake the machine for (doze_wait.go)
+	ran     int64       // ns some thread had a vCPU
 
 	collections uint32 // garbage collections seen
 	settled     uint32 // how many of the last ones were made for a quiet machine
@@ -180,6 +181,13 @@ func dozeIdle(v *dozeVCPU) {
 			return
 		}
 		deadline := dozeNextDeadline()
+		if s.retakes > 0 && s.sysmon != nil {
+			if s.due <= dozeNow() {
+				dozeWakeSysmon()
+				return
+			}
+			deadline = min(deadline, s.due)
+		}
 		if s.idle|v.bit() == dozeOnline {
 			settle := dozeSettleDeadline()
 			if s.sysmon != nil && scavenger.sysmonWake.Load() != 0 {
@@ -270,6 +278,10 @@ func dozeSysmonPark(addr uintptr) {
 	t.state = dozeStateSysmonWait
 	s.sysmon = t
 	s.due = dozeNow() + dozeSysmonWake
+	if s.retakes > 0 {
+		s.retakes--
+		s.due = dozeNow() + dozeRetakeGap
+	}
 	if addr != 0 {
 		dozeFutexEnqueue(t, addr)
 	}

@@ -97,7 +97,7 @@ func dozeWakeVCPU() {
 // queue.
 func dozeAwake(v *dozeVCPU) {
 	s := &dozeSched
-	if s.idle == dozeOnline { // the machine wakes
+	if s.idle == dozeOnline && s.retakes == 0 { // the machine wakes
 		s.due = max(s.due, dozeNow()+dozeSysmonWake)
 	}
 	s.idle &^= v.bit()

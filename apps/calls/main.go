@@ -1,0 +1,68 @@
+// Command calls makes system calls that go wrong, or wait, and prints what
+// comes of them: a bad address is an error and never the end, and a goroutine
+// that waits in a call does not keep the others from running.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// nowhere are addresses that are not the program's: below its memory, and not
+// canonical.
+var nowhere = []uintptr{0x1234_5678_9000, 0x1234_5678_9abc_def0}
+
+func main() {
+	badAddresses()
+	descriptors()
+	waitInCall()
+}
+
+func badAddresses() {
+	zero := open("/dev/zero")
+	defer syscall.Close(zero)
+	for _, p := range nowhere {
+		_, _, read := syscall.Syscall(syscall.SYS_READ, uintptr(zero), p, 100)
+		_, _, open := syscall.Syscall(syscall.SYS_OPENAT, 0, p, 0)
+		fmt.Printf("calls: read to %#x: %v, open: %v\n", p, read, open)
+	}
+}
+
+func descriptors() {
+	zero := open("/dev/zero")
+	twin, err := syscall.Dup(zero)
+	check(err)
+	check(syscall.Close(zero))
+	_, err = syscall.Read(zero, make([]byte, 1))
+	fmt.Printf("calls: closed: %v\n", err)
+	n, err := syscall.Read(twin, make([]byte, 3))
+	fmt.Printf("calls: its twin: %d %v\n", n, err)
+	fmt.Printf("calls: the lowest is taken again: %v\n", open("/dev/null") == zero)
+}
+
+// waitInCall sleeps in a call with the only P, which must go to the other
+// goroutine.
+func waitInCall() {
+	runtime.GOMAXPROCS(1)
+	ran := make(chan time.Time, 1)
+	go func() { ran <- time.Now() }()
+	nap := syscall.Timespec{Sec: 1}
+	check(syscall.Nanosleep(&nap, nil))
+	fmt.Printf("calls: another goroutine ran meanwhile: %v\n", time.Since(<-ran) > 500*time.Millisecond)
+}
+
+func open(name string) int {
+	fd, err := syscall.Open(name, syscall.O_RDWR, 0)
+	check(err)
+	return fd
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Println("calls:", err)
+		os.Exit(1)
+	}
+}

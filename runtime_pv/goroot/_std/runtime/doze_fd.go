@@ -1,0 +1,252 @@
+package runtime
+
+// Descriptors and the open files behind them, as POSIX has them: dup'ed
+// descriptors share an open file, and with it position and flags.
+
+import (
+	"internal/runtime/doze/mmio"
+	"internal/runtime/sys"
+)
+
+const (
+	dozeMaxFiles = 65536 // descriptors
+	dozeFileSize = 64    // bytes of a dozeFile
+)
+
+// Kinds of open files.
+const (
+	dozeFileNone = iota
+	dozeFileConsole
+	dozeFileNull
+	dozeFileZero
+	dozeFileRandom
+	dozeFileText // a snapshot of text in a page of its own
+)
+
+// Flags of an open file (asm-generic/fcntl.h).
+const (
+	dozeOAccess   = 3
+	dozeORdonly   = 0
+	dozeOWronly   = 1
+	dozeORdwr     = 2
+	dozeOAppend   = 0o2000
+	dozeONonblock = 0o4000
+	dozeOCloexec  = 0o2000000
+)
+
+// dozeFile is an open file ("open file description").
+type dozeFile struct {
+	_     sys.NotInHeap
+	kind  uint32
+	flags uint32 // as fcntl F_GETFL shows them
+	refs  int32  // descriptors, and calls under way
+	aux   uint32
+	pos   uintptr
+	size  uintptr   // of a text
+	obj   uintptr   // what it is open on: a stream, a page of text, an inode, ...
+	watch uintptr   // who wants to hear of events on it
+	next  *dozeFile // when free
+}
+
+// dozeDescriptor is an entry of the descriptor table.
+type dozeDescriptor struct {
+	_     sys.NotInHeap
+	file  *dozeFile // nil: not open
+	flags uintptr   // 1 = FD_CLOEXEC
+}
+
+const dozeDescriptorSize = 16
+
+var dozeFds struct {
+	low    uintptr   // no descriptor below is free
+	high   uintptr   // none from here on was ever open
+	files  uintptr   // open files ever made, at dozeFileBase
+	unused *dozeFile // closed ones
+}
+
+func dozeDescriptorAt(fd uintptr) *dozeDescriptor {
+	return (*dozeDescriptor)(dozePtr(dozeFdBase + fd*dozeDescriptorSize))
+}
+
+// dozeFd returns the open file of a descriptor, nil if it is not open.
+func dozeFd(fd uintptr) *dozeFile {
+	fd = uintptr(uint32(fd))
+	if fd >= dozeFds.high {
+		return nil
+	}
+	return dozeDescriptorAt(fd).file
+}
+
+// dozeNewFile returns an open file that no descriptor refers to yet, or nil
+// without memory.
+func dozeNewFile(kind, flags uint32) *dozeFile {
+	d := &dozeFds
+	f := d.unused
+	if f != nil {
+		d.unused = f.next
+	} else {
+		at := dozeFileBase + d.files*dozeFileSize
+		if at&(dozePage-1) == 0 && !dozeKernelPage(at) {
+			return nil
+		}
+		f = (*dozeFile)(dozePtr(at))
+		d.files++
+	}
+	*f = dozeFile{kind: kind, flags: flags}
+	return f
+}
+
+// dozeInstall gives f the lowest free descriptor from low on, and returns that or
+// an error. f is dropped if there is none.
+func dozeInstall(f *dozeFile, low, cloexec uintptr) uintptr {
+	d := &dozeFds
+	f.refs++
+	fd := max(low, d.low)
+	for fd < d.high && dozeDescriptorAt(fd).file != nil {
+		fd++
+	}
+	if fd >= dozeMaxFiles {
+		dozeDrop(f)
+		return dozeErr(dozeEMFILE)
+	}
+	if !dozeReach(fd) {
+		dozeDrop(f)
+		return dozeErr(dozeENOMEM)
+	}
+	if low <= d.low {
+		d.low = fd + 1
+	}
+	dozeSetDescriptor(fd, f, cloexec)
+	return fd
+}
+
+// dozeReach makes the table reach to fd.
+func dozeReach(fd uintptr) bool {
+	d := &dozeFds
+	for ; d.high <= fd; d.high++ {
+		at := dozeFdBase + d.high*dozeDescriptorSize
+		if at&(dozePage-1) == 0 && !dozeMapped(at) && !dozeKernelPage(at) {
+			return false
+		}
+	}
+	return true
+}
+
+func dozeSetDescriptor(fd uintptr, f *dozeFile, cloexec uintptr) {
+	e := dozeDescriptorAt(fd)
+	e.file, e.flags = f, cloexec
+}
+
+// dozeDrop gives back one reference to f.
+func dozeDrop(f *dozeFile) {
+	if f.refs--; f.refs > 0 {
+		return
+	}
+	dozeFileEnd(f)
+	f.kind = dozeFileNone
+	f.next = dozeFds.unused
+	dozeFds.unused = f
+}
+
+// dozeFdInit opens the standard streams.
+func dozeFdInit() {
+	for fd := uintptr(0); fd < 3; fd++ {
+		f := dozeNewFile(dozeFileConsole, dozeORdwr)
+		if f == nil || dozeInstall(f, 0, 0) != fd {
+			dozeFatal("no memory for the standard streams")
+		}
+		f.obj = fd
+	}
+}
+
+func dozeClose(fd uintptr) uintptr {
+	fd = uintptr(uint32(fd))
+	f := dozeFd(fd)
+	if f == nil {
+		return dozeErr(dozeEBADF)
+	}
+	dozeSetDescriptor(fd, nil, 0)
+	dozeFds.low = min(dozeFds.low, fd)
+	dozeDrop(f)
+	return 0
+}
+
+// dozeDup serves dup(2) and fcntl's F_DUPFD.
+func dozeDup(fd, low, cloexec uintptr) uintptr {
+	f := dozeFd(fd)
+	switch {
+	case f == nil:
+		return dozeErr(dozeEBADF)
+	case low >= dozeMaxFiles:
+		return dozeErr(dozeEINVAL)
+	}
+	return dozeInstall(f, low, cloexec)
+}
+
+// dozeDup3 serves dup2(2) and dup3(2).
+func dozeDup3(from, to, flags uintptr, three bool) uintptr {
+	from, to = uintptr(uint32(from)), uintptr(uint32(to))
+	f := dozeFd(from)
+	switch {
+	case three && (from == to || flags&^dozeOCloexec != 0):
+		return dozeErr(dozeEINVAL)
+	case f == nil || to >= dozeMaxFiles:
+		return dozeErr(dozeEBADF)
+	case from == to:
+		return to
+	case !dozeReach(to):
+		return dozeErr(dozeENOMEM)
+	}
+	f.refs++
+	if dozeFd(to) != nil {
+		dozeClose(to)
+	}
+	dozeSetDescriptor(to, f, dozeCloexec(flags))
+	return to
+}
+
+// dozeCloexec turns O_CLOEXEC into FD_CLOEXEC.
+func dozeCloexec(flags uintptr) uintptr {
+	if flags&dozeOCloexec != 0 {
+		return 1
+	}
+	return 0
+}
+
+// dozeFcntl serves fcntl(2). There is one process: a lock is always free.
+func dozeFcntl(fd, cmd, arg uintptr) uintptr {
+	const (
+		dupFd, getFd, setFd, getFl, setFl = 0, 1, 2, 3, 4
+		getLk, setLk, setLkw              = 5, 6, 7
+		ofdGetLk, ofdSetLk, ofdSetLkw     = 36, 37, 38
+		dupFdCloexec                      = 1030
+		unlocked                          = 2 // F_UNLCK, as l_type
+		changeable                        = dozeOAppend | dozeONonblock
+	)
+	f := dozeFd(fd)
+	if f == nil {
+		return dozeErr(dozeEBADF)
+	}
+	switch cmd {
+	case dupFd:
+		return dozeDup(fd, arg, 0)
+	case dupFdCloexec:
+		return dozeDup(fd, arg, 1)
+	case getFd:
+		return dozeDescriptorAt(uintptr(uint32(fd))).flags
+	case setFd:
+		dozeDescriptorAt(uintptr(uint32(fd))).flags = arg & 1
+		return 0
+	case getFl:
+		return uintptr(f.flags)
+	case setFl:
+		f.flags = f.flags&^changeable | uint32(arg)&changeable
+		return 0
+	case setLk, setLkw, ofdSetLk, ofdSetLkw:
+		return 0
+	case getLk, ofdGetLk:
+		mmio.Store16(arg, unlocked)
+		return 0
+	}
+	return dozeErr(dozeEINVAL)
+}

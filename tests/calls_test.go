@@ -1,0 +1,21 @@
+package tests
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestCallsThatGoWrongOrWait(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		r := m.run(t, app(t, "calls"))
+		r.ok(t)
+		assert.Equal(t, `calls: read to 0x123456789000: bad address, open: bad address
+calls: read to 0x123456789abcdef0: bad address, open: bad address
+calls: closed: bad file descriptor
+calls: its twin: 3 <nil>
+calls: the lowest is taken again: true
+calls: another goroutine ran meanwhile: true
+`, r.stdout)
+	})
+}
