@@ -16,6 +16,9 @@ calls: closed: bad file descriptor
 calls: its twin: 3 <nil>
 calls: the lowest is taken again: true
 calls: another goroutine ran meanwhile: true
+calls: read without access: runtime error: invalid memory address or nil pointer dereference
+calls: read what is read-only: <nil>
+calls: write what is read-only: runtime error: invalid memory address or nil pointer dereference
 `, r.stdout)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 )
@@ -19,6 +20,7 @@ func main() {
 	badAddresses()
 	descriptors()
 	waitInCall()
+	protect()
 }
 
 func badAddresses() {
@@ -52,6 +54,35 @@ func waitInCall() {
 	nap := syscall.Timespec{Sec: 1}
 	check(syscall.Nanosleep(&nap, nil))
 	fmt.Printf("calls: another goroutine ran meanwhile: %v\n", time.Since(<-ran) > 500*time.Millisecond)
+}
+
+// protect takes access to memory away and gives it back.
+func protect() {
+	const page, readable = 4096, 8192
+	debug.SetPanicOnFault(true)
+	b, err := syscall.Mmap(-1, 0, 4<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	check(err)
+	for i := 0; i < len(b); i += page {
+		b[i] = byte(i >> 12)
+	}
+	check(syscall.Mprotect(b[page:2*page], syscall.PROT_NONE))
+	check(syscall.Mprotect(b[readable:2<<20], syscall.PROT_READ))
+	try("read without access", func() { _ = b[page+1] })
+	try("read what is read-only", func() { _ = b[readable] })
+	try("write what is read-only", func() { b[readable] = 9 })
+	check(syscall.Mprotect(b, syscall.PROT_READ|syscall.PROT_WRITE))
+	for i := 0; i < len(b); i += page {
+		if b[i] != byte(i>>12) {
+			check(fmt.Errorf("page %d was lost", i/page))
+		}
+	}
+	check(syscall.Mprotect(b[:1<<20], syscall.PROT_NONE))
+	check(syscall.Munmap(b))
+}
+
+func try(what string, f func()) {
+	defer func() { fmt.Printf("calls: %s: %v\n", what, recover()) }()
+	f()
 }
 
 func open(name string) int {

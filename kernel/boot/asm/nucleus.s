@@ -231,7 +231,7 @@ req_map:
 	test	%rsi, %rsi
 	jz	3f
 	bts	$63, %rsi			# never executable
-	or	$PtePresent | PteUser, %rsi
+	or	$PteUser, %rsi
 2:	mov	%rsi, (%rdi)
 	add	$8, %rdi
 	add	%r9, %rsi

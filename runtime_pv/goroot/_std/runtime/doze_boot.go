@@ -176,7 +176,7 @@ func dozeMapEarly(va, pa, size, early uintptr) uintptr {
 	for p := va; ; p += dozeBlock {
 		for l := 4; l > 1; l-- {
 			if dozeEntry(p, l)&abi.PtePresent == 0 {
-				dozeMap(p, early|abi.PteWrite|abi.PteAccessed, 1, l, 0)
+				dozeMap(p, early|dozeTableRW, 1, l, 0)
 				early += dozePage
 			}
 		}

@@ -18,6 +18,7 @@ const (
 	dozeEBADF        = 9
 	dozeEAGAIN       = 11
 	dozeENOMEM       = 12
+	dozeEACCES       = 13
 	dozeEFAULT       = 14
 	dozeENODEV       = 19
 	dozeEINVAL       = 22
@@ -84,6 +85,8 @@ func dozeServe(t *dozeThread, nr uintptr) uintptr {
 		return dozeMmap(a, b, c, d, t.r8)
 	case 11:
 		return dozeMunmap(a, b)
+	case 10:
+		return dozeMprotect(a, b, c)
 	case 234:
 		return dozeTgkill(t, b, c)
 	case 200:

@@ -22,6 +22,7 @@ const (
 	dozeReserved = 1 // owned, no access
 	dozeSmall    = 2 // read and write, filled in small pieces
 	dozeLarge    = 3 // read and write, filled in 2 MiB blocks while there are plenty
+	dozeReadOnly = 4 // read, filled in small pieces
 )
 
 var dozeMem struct {
@@ -72,7 +73,7 @@ func dozeLink(va uintptr, level int) bool {
 			return false
 		}
 		dozeClearFrames(pa, 1)
-		dozeMap(va, pa|abi.PteWrite|abi.PteAccessed, 1, l, 0)
+		dozeMap(va, pa|dozeTableRW, 1, l, 0)
 	}
 	return true
 }
@@ -99,13 +100,19 @@ func dozeClearFrames(pa, n uintptr) {
 	}
 }
 
-const dozeRW = abi.PteWrite | abi.PteAccessed | abi.PteDirty
+// Bits of entries. Accessed and dirty are set so that the CPU never writes to the
+// tables.
+const (
+	dozeRO      = abi.PtePresent | abi.PteAccessed | abi.PteDirty
+	dozeRW      = dozeRO | abi.PteWrite
+	dozeTableRW = abi.PtePresent | abi.PteWrite | abi.PteAccessed
+)
 
 // dozeFill serves a fault at addr: true if the address is the program's to use
 // and is mapped now. It is the only place where frames meet addresses.
 func dozeFill(addr uintptr) bool {
 	if addr-dozeRegionBase < dozeMaxRegions*mem.RegionSize {
-		return dozeFillPages(addr&^(dozePage-1), 1)
+		return dozeFillPages(addr&^(dozePage-1), 1, dozeRW)
 	}
 	start, end, kind := dozeMem.regions.Lookup(addr)
 	if kind < dozeSmall {
@@ -116,6 +123,10 @@ func dozeFill(addr uintptr) bool {
 	}
 	if kind == dozeLarge && dozeFillBlock(addr, start, end) {
 		return true
+	}
+	bits := uintptr(dozeRW)
+	if kind == dozeReadOnly {
+		bits = dozeRO
 	}
 	f := &dozeMem.frames
 	n := uintptr(16)
@@ -133,7 +144,7 @@ func dozeFill(addr uintptr) bool {
 		n /= 2
 	}
 	for ; n > 0; n /= 2 {
-		if dozeFillPages(addr&^(n*dozePage-1), n) {
+		if dozeFillPages(addr&^(n*dozePage-1), n, bits) {
 			return true
 		}
 	}
@@ -164,7 +175,7 @@ func dozeEntryAbove(va uintptr) uintptr {
 }
 
 // dozeFillPages maps n frames in a row at va.
-func dozeFillPages(va, n uintptr) bool {
+func dozeFillPages(va, n, bits uintptr) bool {
 	f := &dozeMem.frames
 	if !dozeLink(va, 1) {
 		return false
@@ -179,7 +190,7 @@ func dozeFillPages(va, n uintptr) bool {
 		return false
 	}
 	dozeClearFrames(pa, n)
-	dozeMap(va, pa|dozeRW, n, 1, dozePage)
+	dozeMap(va, pa|bits, n, 1, dozePage)
 	return true
 }
 
@@ -252,7 +263,7 @@ func dozeSplit(va, entry uintptr) bool {
 	dozeClearFrames(table, 1)
 	dozeMap(va, 0, 1, 2, dozeBlock)
 	dozeShootdown()
-	dozeMap(va, table|abi.PteWrite|abi.PteAccessed, 1, 2, 0)
+	dozeMap(va, table|dozeTableRW, 1, 2, 0)
 	dozeMap(va, entry&abi.PteAddrMask|dozeRW, dozeBlock/dozePage, 1, dozePage)
 	return true
 }
@@ -262,12 +273,16 @@ func dozeSplit(va, entry uintptr) bool {
 func dozeReleasePages(va, end uintptr) {
 	for va < end {
 		e := dozeEntry(va, 1)
-		if e&abi.PtePresent == 0 {
+		if e == 0 {
 			va += dozePage
 			continue
 		}
+		if e&dozeRW != dozeRW {
+			dozeUnprotect(va, e)
+			continue
+		}
 		n := uintptr(1)
-		for va+n*dozePage < end && dozeEntry(va+n*dozePage, 1)&abi.PteAddrMask == e&abi.PteAddrMask+n*dozePage {
+		for va+n*dozePage < end && dozeEntry(va+n*dozePage, 1)&dozeRW == dozeRW && dozeEntry(va+n*dozePage, 1)&abi.PteAddrMask == e&abi.PteAddrMask+n*dozePage {
 			n++
 		}
 		mmio.Clear(va, n*dozePage)
@@ -294,10 +309,7 @@ func dozeMmap(addr, n, prot, flags, fd uintptr) uintptr {
 	}
 	n = alignUp(n, dozePage)
 	addr &^= dozePage - 1
-	kind := uint32(dozeReserved)
-	if prot&(_PROT_READ|_PROT_WRITE) != 0 {
-		kind = dozeSmall
-	}
+	kind, _ := dozeProtectBits(prot)
 	r := &dozeMem.regions
 	if flags&_MAP_FIXED != 0 {
 		if addr < dozeMmapLow || addr+n > dozeMmapHigh || addr+n < addr {
@@ -366,7 +378,7 @@ func dozeMadvise(addr, n, advice uintptr) uintptr {
 // dozeKernelPage maps a zero page of the kernel's own at va. It returns false
 // when memory is out.
 func dozeKernelPage(va uintptr) bool {
-	return dozeFillPages(va, 1)
+	return dozeFillPages(va, 1, dozeRW)
 }
 
 func dozePtr(a uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&a)) }
