@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	doze "github.com/doze-vm/doze"
+	"github.com/doze-vm/doze/runtime_pv/embed"
 	"github.com/doze-vm/doze/runtime_pv/gobuild"
 	"github.com/doze-vm/doze/runtime_pv/port"
 	"github.com/spf13/cobra"
@@ -14,11 +15,14 @@ import (
 
 func newBuild() *cobra.Command {
 	return &cobra.Command{
-		Use:   "build [-o IMAGE] [go build flags] PACKAGE",
+		Use:   "build [-o IMAGE] [--embed DIR:/PATH]... [go build flags] PACKAGE",
 		Short: "Build an image from a main package",
 		Long: `Builds an image from a main package: a path, an import path, or module
 path@version. The flags are those of go build. The image is called like the
-package, with .doze added, unless -o names it.`,
+package, with .doze added, unless -o names it.
+
+--embed DIR:/PATH puts the files of a folder, or one file, into the image: the
+program finds them at /PATH. It can be given several times.`,
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req, help, err := parseBuild(args)
@@ -48,6 +52,9 @@ func newBuilder() (*gobuild.Builder, error) {
 	return &gobuild.Builder{Port: p}, nil
 }
 
+// embedFlag names the trees that an image carries.
+const embedFlag = "embed"
+
 // valueFlags are the flags of go build that take a value as the next argument.
 var valueFlags = map[string]bool{
 	"p": true, "covermode": true, "coverpkg": true, "asmflags": true, "buildmode": true,
@@ -73,16 +80,23 @@ func parseBuild(args []string) (req gobuild.Request, help bool, err error) {
 			req.Package = arg
 		case name == "h", name == "help":
 			return req, true, nil
-		case name == "o", valueFlags[name]:
+		case name == "o", name == embedFlag, valueFlags[name]:
 			if !hasValue {
 				if len(args) == 0 {
 					return req, false, fmt.Errorf("build: flag %s needs a value", arg)
 				}
 				value, args = args[0], args[1:]
 			}
-			if name == "o" {
+			switch name {
+			case "o":
 				req.Output = value
-			} else {
+			case embedFlag:
+				tree, err := embed.Parse(value)
+				if err != nil {
+					return req, false, fmt.Errorf("build: %w", err)
+				}
+				req.Embed = append(req.Embed, tree)
+			default:
 				req.Flags = append(req.Flags, "-"+name+"="+value)
 			}
 		default:

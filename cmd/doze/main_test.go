@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/doze-vm/doze/hostvmm/qemu"
+	"github.com/doze-vm/doze/runtime_pv/embed"
 	"github.com/doze-vm/doze/runtime_pv/gobuild"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -64,6 +65,9 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"build"}, "no package given"},
 		{[]string{"build", "a", "b"}, "one package at a time"},
 		{[]string{"build", "-o"}, "flag -o needs a value"},
+		{[]string{"build", "--embed", "x", "."}, "write DIR:/PATH"},
+		{[]string{"build", "--embed", "gone:/x", "../../apps/env"}, "embed gone: no such file or folder"},
+		{[]string{"run", "--vmm", "qemu", "--embed", ".:/x", text}, "is an image"},
 		{[]string{"build", "-race", "."}, "the race detector needs cgo"},
 		{[]string{"version", "x"}, "unknown command"},
 	} {
@@ -110,6 +114,7 @@ func TestParseBuild(t *testing.T) {
 		{"-tags a,b -v -trimpath --mod=mod p", gobuild.Request{Package: "p", Flags: []string{"-tags=a,b", "-v", "-trimpath", "-mod=mod"}}},
 		{"-ldflags -w p", gobuild.Request{Package: "p", Flags: []string{"-ldflags=-w"}}},
 		{"-- p", gobuild.Request{Package: "p"}},
+		{"--embed a:/b -embed=c:/d p", gobuild.Request{Package: "p", Embed: []embed.Tree{{Dir: "a", Path: "/b"}, {Dir: "c", Path: "/d"}}}},
 	} {
 		got, help, err := parseBuild(strings.Fields(c.args))
 		require.NoError(t, err, c.args)

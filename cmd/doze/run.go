@@ -11,6 +11,7 @@ import (
 
 	"github.com/doze-vm/doze/hostvmm/control"
 	"github.com/doze-vm/doze/hostvmm/vm"
+	"github.com/doze-vm/doze/runtime_pv/embed"
 	"github.com/doze-vm/doze/runtime_pv/gobuild"
 	"github.com/spf13/cobra"
 )
@@ -25,6 +26,8 @@ type runFlags struct {
 	cpus    int
 	memory  sizeValue
 	env     []string
+	embed   []string
+	dir     string
 	idle    string
 	strace  bool
 	stats   bool
@@ -58,6 +61,8 @@ itself failed.`,
 	flags.IntVar(&f.cpus, "cpus", 1, "number of vCPUs")
 	flags.Var(&f.memory, "memory", "memory of the machine, as 64M or 1G")
 	flags.StringArrayVar(&f.env, "env", nil, "set an environment variable, NAME=VALUE (repeat for more)")
+	flags.StringArrayVar(&f.embed, embedFlag, nil, "give a PACKAGE the files of a folder, DIR:/PATH (repeat for more)")
+	flags.StringVar(&f.dir, "cwd", "", "the program's working directory in the machine")
 	flags.StringVar(&f.idle, "idle", vm.IdlePark, "how an idle machine sleeps: park or hlt")
 	flags.BoolVar(&f.strace, "strace", false, "print each call of the program on stderr")
 	flags.BoolVar(&f.stats, "stats", false, "print exits and wake-ups on stderr at the end")
@@ -76,13 +81,13 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
-	path, name, err := imageOf(ctx, target)
+	path, name, err := imageOf(ctx, target, f.embed...)
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
 	res, err := backend.run(ctx, vm.Config{
 		Image: path, Name: name, Args: args, Env: f.env, Memory: uint64(f.memory), CPUs: f.cpus,
-		Stdout: os.Stdout, Stderr: os.Stderr, Idle: f.idle, Strace: f.strace, Start: start,
+		Dir: f.dir, Stdout: os.Stdout, Stderr: os.Stderr, Idle: f.idle, Strace: f.strace, Start: start,
 	})
 	if err != nil {
 		return fmt.Errorf("run %s: %w", target, err)
@@ -105,11 +110,22 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 }
 
 // imageOf returns the image that target names and the program's argv[0]. What is
-// a file is an image, all else is a package to build.
-func imageOf(ctx context.Context, target string) (path, name string, err error) {
+// a file is an image, all else is a package to build, with the trees given.
+func imageOf(ctx context.Context, target string, trees ...string) (path, name string, err error) {
+	req := gobuild.Request{Package: target, Log: os.Stderr}
+	for _, text := range trees {
+		tree, err := embed.Parse(text)
+		if err != nil {
+			return "", "", err
+		}
+		req.Embed = append(req.Embed, tree)
+	}
+
 	info, err := os.Stat(target)
 	isFile := err == nil && !info.IsDir()
 	switch {
+	case isFile && !strings.HasSuffix(target, ".go") && len(trees) > 0:
+		return "", "", fmt.Errorf("%s is an image: its files were chosen by doze build --embed", target)
 	case isFile && !strings.HasSuffix(target, ".go"):
 		return target, strings.TrimSuffix(baseName(target), ".doze"), nil
 	case errors.Is(err, fs.ErrNotExist) && strings.HasSuffix(target, ".doze"):
@@ -120,7 +136,7 @@ func imageOf(ctx context.Context, target string) (path, name string, err error) 
 		return "", "", err
 	}
 	note("building " + target)
-	path, err = b.BuildCached(ctx, gobuild.Request{Package: target, Log: os.Stderr})
+	path, err = b.BuildCached(ctx, req)
 	return path, gobuild.DefaultName(target), err
 }
 

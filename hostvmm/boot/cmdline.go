@@ -35,8 +35,13 @@ const (
 	wordAccel  = "doze.accel="
 	wordStrace = "doze.strace"
 	wordCPUs   = "doze.cpus="
+	wordDir    = "doze.cwd="
+	wordTree   = "doze.tree="
 	wordDevice = "virtio_mmio.device="
 )
+
+// treeWritable is the value of wordTree.
+const treeWritable = "rw"
 
 // Line is what a command line says.
 type Line struct {
@@ -45,7 +50,9 @@ type Line struct {
 	Start      time.Time
 	VMM, Accel string
 	Strace     bool
-	CPUs       int // vCPUs; 0 and 1 are not written
+	CPUs       int    // vCPUs; 0 and 1 are not written
+	Dir        string // first working directory, absolute; / if empty
+	TreeRW     bool   // the embedded tree can be changed
 	Devices    []Device
 	Args       []string // argv, program name first
 }
@@ -69,7 +76,7 @@ func FromConfig(c vm.Config, vmm, accel string) Line {
 	}
 	return Line{
 		Env: c.Env, HLT: c.Idle == vm.IdleHLT, Start: start, VMM: vmm, Accel: accel,
-		Strace: c.Strace, CPUs: c.CPUs, Args: append([]string{name}, c.Args...),
+		Strace: c.Strace, CPUs: c.CPUs, Dir: c.Dir, TreeRW: c.TreeWritable, Args: append([]string{name}, c.Args...),
 	}
 }
 
@@ -102,6 +109,15 @@ func (l Line) Encode(limit int) (string, error) {
 	}
 	if l.CPUs > 1 {
 		words = append(words, wordCPUs+strconv.Itoa(l.CPUs))
+	}
+	if l.Dir != "" {
+		if l.Dir[0] != '/' || strings.IndexByte(l.Dir, 0) >= 0 {
+			return "", fmt.Errorf("working directory %q: give an absolute path of the machine", l.Dir)
+		}
+		words = append(words, wordDir+l.Dir)
+	}
+	if l.TreeRW {
+		words = append(words, wordTree+treeWritable)
 	}
 	for _, d := range l.Devices {
 		words = append(words, fmt.Sprintf("%s%#x@%#x:%d", wordDevice, d.Size, d.Base, d.GSI))

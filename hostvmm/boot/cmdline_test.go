@@ -23,6 +23,7 @@ func TestEncode(t *testing.T) {
 		{"environment", Line{Env: []string{"A=b c", "E="}}, "doze.env=A=b%20c doze.env=E= --"},
 		{"machine", Line{HLT: true, Start: time.Unix(1, 5), VMM: "qemu-microvm", Accel: "tcg", Strace: true, CPUs: 4},
 			"doze.idle=hlt doze.start=1000000005 doze.vmm=qemu-microvm doze.accel=tcg doze.strace doze.cpus=4 --"},
+		{"tree", Line{Dir: "/a b/c", TreeRW: true}, "doze.cwd=/a%20b/c doze.tree=rw --"},
 		{"device", Line{Devices: []Device{{0x200, 0xfeb00e00, 12}}}, "virtio_mmio.device=0x200@0xfeb00e00:12 --"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -34,6 +35,8 @@ func TestEncode(t *testing.T) {
 			assert.Equal(t, c.line.Args, back.Args)
 			assert.Equal(t, c.line.Env, back.Env)
 			assert.Equal(t, c.line.Devices, back.Devices)
+			assert.Equal(t, c.line.Dir, back.Dir)
+			assert.Equal(t, c.line.TreeRW, back.TreeRW)
 			assert.True(t, c.line.Start.Equal(back.Start) || c.line.Start.IsZero())
 		})
 	}
@@ -48,6 +51,8 @@ func TestEncodeRefuses(t *testing.T) {
 		{"no name", "write NAME=VALUE", Line{Env: []string{"=A"}}},
 		{"NUL in environment", "NUL byte", Line{Env: []string{"A=\x00"}}},
 		{"NUL in argument", "NUL byte", Line{Args: []string{"\x00"}}},
+		{"relative folder", "give an absolute path", Line{Dir: "a"}},
+		{"NUL in folder", "give an absolute path", Line{Dir: "/\x00"}},
 		{"too long", "take 4098 bytes of the machine's command line, which holds 4095", Line{Args: []string{strings.Repeat("x", 4095)}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -74,7 +79,9 @@ func TestDecodeLeavesUnknownWords(t *testing.T) {
 }
 
 func TestFromConfig(t *testing.T) {
-	l := FromConfig(vm.Config{Image: "/tmp/hello.doze", Args: []string{"a"}, Idle: vm.IdleHLT}, "hostvmm", "kvm")
+	l := FromConfig(vm.Config{Image: "/tmp/hello.doze", Args: []string{"a"}, Idle: vm.IdleHLT, Dir: "/d", TreeWritable: true}, "hostvmm", "kvm")
+	assert.Equal(t, "/d", l.Dir)
+	assert.True(t, l.TreeRW)
 	assert.Equal(t, []string{"hello.doze", "a"}, l.Args)
 	assert.True(t, l.HLT)
 	assert.False(t, l.Start.IsZero())

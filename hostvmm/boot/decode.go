@@ -56,6 +56,10 @@ func (l *Line) machineWord(word string) error {
 		if n > 1 {
 			l.CPUs = n
 		}
+	} else if v, ok := strings.CutPrefix(word, wordDir); ok {
+		l.Dir = v
+	} else if v, ok := strings.CutPrefix(word, wordTree); ok {
+		l.TreeRW = v == treeWritable
 	} else if word == wordStrace {
 		l.Strace = true
 	} else if v, ok := strings.CutPrefix(word, wordDevice); ok {

@@ -72,6 +72,29 @@ func TestSharableTakesWholeHugePages(t *testing.T) {
 	require.Equal(t, []span{{0x400000, 0x800000}}, im.sharable())
 }
 
+// An embedded tree lies behind the BSS: machines share it, its last page is zero
+// behind its end.
+func TestTreeIsShared(t *testing.T) {
+	const tree, size, memory = 0xe00000, 4<<20 + 123, 32 << 20
+	im := parse(t, guesttest.Image(nil,
+		guesttest.Segment{Addr: 0x400000, Data: pattern(100<<10, 1)},
+		guesttest.Segment{Addr: 0x600000, Data: pattern(100, 1), MemSize: 7 << 20, Writable: true},
+		guesttest.Segment{Addr: tree, Data: pattern(size, 4)}))
+	require.Equal(t, []span{{0x400000, 0x600000}, {tree, tree + 4<<20 + abi.PageSize}}, im.sharable())
+	require.NoError(t, im.Share())
+	defer im.Close()
+	mapping, mem, err := MapMemory(memory)
+	require.NoError(t, err)
+	defer unix.Munmap(mapping)
+	require.NoError(t, im.Load(mem))
+	require.True(t, bytes.Equal(pattern(size, 4), mem[tree:tree+size]))
+	require.Equal(t, make([]byte, abi.PageSize-123), mem[tree+size:tree+4<<20+abi.PageSize])
+
+	var small *TooSmallError
+	require.ErrorAs(t, im.Fits(16<<20), &small)
+	require.EqualValues(t, 19<<20, small.Need, "18 MiB and a bit, with what a program needs beside")
+}
+
 func TestFits(t *testing.T) {
 	im := parse(t, program())
 	require.NoError(t, im.Fits(16<<20))

@@ -22,6 +22,12 @@ type Config struct {
 
 	Stdout, Stderr io.Writer
 
+	// Dir is the program's first working directory, / if empty.
+	Dir string
+	// TreeWritable lets the program change the files embedded in the image, for
+	// itself and while it runs.
+	TreeWritable bool
+
 	// Idle is how the guest sleeps: IdlePark where it is offered, or IdleHLT.
 	Idle string
 	// Strace makes the guest print each call on stderr.

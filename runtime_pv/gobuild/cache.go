@@ -30,6 +30,10 @@ func (b *Builder) BuildCached(ctx context.Context, req Request) (string, error) 
 			return "", fmt.Errorf("cache folder: %w", err)
 		}
 	}
+	tree, err := archive(req)
+	if err != nil {
+		return "", err
+	}
 	place := filepath.Join(programs, requestKey(req))
 	unlock, err := port.Lock(ctx, place+".lock")
 	if err != nil {
@@ -42,11 +46,11 @@ func (b *Builder) BuildCached(ctx context.Context, req Request) (string, error) 
 	}
 	prune(programs)
 	prune(images)
-	path := filepath.Join(images, contentKey(program)+".doze")
+	path := filepath.Join(images, contentKey(program, tree)+".doze")
 	if now := time.Now(); os.Chtimes(path, now, now) == nil {
 		return path, nil
 	}
-	data, err := image.Convert(program, boot.Blob)
+	data, err := image.Convert(program, boot.Blob, tree)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", req.Package, err)
 	}
@@ -68,11 +72,13 @@ func requestKey(req Request) string {
 }
 
 // contentKey names all that an image depends on.
-func contentKey(program []byte) string {
+func contentKey(program, tree []byte) string {
 	h := sha256.New()
 	h.Write([]byte(image.Format))
 	h.Write(boot.Blob)
+	fmt.Fprintf(h, "%d %d\x00", len(program), len(tree)) // or one could grow at the other's cost
 	h.Write(program)
+	h.Write(tree)
 	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 

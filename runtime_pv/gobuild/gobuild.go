@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/doze-vm/doze/kernel/boot"
+	"github.com/doze-vm/doze/runtime_pv/embed"
 	"github.com/doze-vm/doze/runtime_pv/image"
 	"github.com/doze-vm/doze/runtime_pv/port"
 )
@@ -28,6 +29,8 @@ type Request struct {
 	Output  string    // file, folder, or empty for the default name
 	Flags   []string  // flags for go build
 	Log     io.Writer // what the go command prints
+
+	Embed []embed.Tree // what the image carries as its file system
 }
 
 // Builder builds images with the GOROOTs of a Port.
@@ -41,6 +44,10 @@ func (b *Builder) Build(ctx context.Context, req Request) (string, error) {
 	if info, err := os.Stat(filepath.Dir(out)); err != nil || !info.IsDir() {
 		return "", fmt.Errorf("write image %s: no such folder %s", out, filepath.Dir(out))
 	}
+	tree, err := archive(req)
+	if err != nil {
+		return "", err
+	}
 	tmp, err := os.MkdirTemp("", "doze-build-")
 	if err != nil {
 		return "", err
@@ -50,11 +57,23 @@ func (b *Builder) Build(ctx context.Context, req Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := image.Convert(program, boot.Blob)
+	data, err := image.Convert(program, boot.Blob, tree)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", req.Package, err)
 	}
 	return out, image.WriteFile(out, data)
+}
+
+// archive makes the archive of what is to be embedded and says what was left
+// out.
+func archive(req Request) ([]byte, error) {
+	data, notes, err := embed.Archive(req.Embed)
+	if req.Log != nil {
+		for _, n := range notes {
+			fmt.Fprintln(req.Log, n)
+		}
+	}
+	return data, err
 }
 
 // program builds the package with the derived GOROOT into the file out and

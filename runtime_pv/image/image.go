@@ -37,8 +37,9 @@ const (
 )
 
 // Convert returns the image of program, an executable built with the derived
-// GOROOT, with the boot blob given.
-func Convert(program, blob []byte) ([]byte, error) {
+// GOROOT, with the boot blob and the embedded tree given; a tree of no bytes is
+// none.
+func Convert(program, blob, tree []byte) ([]byte, error) {
 	if len(blob) != blobSize {
 		return nil, fmt.Errorf("boot blob has %d bytes where %d belong: run make boot", len(blob), blobSize)
 	}
@@ -47,6 +48,9 @@ func Convert(program, blob []byte) ([]byte, error) {
 		return nil, err
 	}
 	if err := p.checkSyscalls(); err != nil {
+		return nil, err
+	}
+	if err := p.addTree(tree); err != nil {
 		return nil, err
 	}
 	tables, err := buildTables(p.loads)
@@ -70,12 +74,16 @@ func (p *program) machinePage(entry uint64, tables int) []byte {
 	le.PutUint64(page[abi.MachineEntry:], entry)
 	le.PutUint64(page[abi.MachineImgEnd:], p.end())
 	le.PutUint64(page[abi.MachineTabEnd:], abi.TablesBase+uint64(tables))
+	if p.tree != nil {
+		le.PutUint64(page[abi.MachineTree:], p.tree.Vaddr)
+		le.PutUint64(page[abi.MachineTreeEnd:], p.tree.Vaddr+p.tree.Filesz)
+	}
 	return page
 }
 
 // write lays out the file: the linker's bytes, blob, machine page and tables,
-// section headers. The program headers grow into the room where the section
-// headers were, the notes follow them.
+// section headers, the embedded tree. The program headers grow into the room
+// where the section headers were, the notes follow them.
 func (p *program) write(blob, machine []byte) ([]byte, error) {
 	le := binary.LittleEndian
 	out := bytes.Clone(p.data)
@@ -86,9 +94,18 @@ func (p *program) write(blob, machine []byte) ([]byte, error) {
 	shoff := uint64(len(out))
 	out = append(out, p.data[p.shoff:p.shoff+uint64(len(p.file.Sections))*shdrSize]...)
 
+	if p.tree != nil {
+		out = padTo(out, abi.PageSize)
+		p.tree.Off = uint64(len(out))
+		out = append(out, p.treeData...)
+	}
+
 	notes := p.notes()
 	phnum := len(p.file.Progs) + 2
 	if !p.hasNote() {
+		phnum++
+	}
+	if p.tree != nil {
 		phnum++
 	}
 	notesOff := align(headerSize+uint64(phnum)*phdrSize, 4)
@@ -112,7 +129,8 @@ func (p *program) write(blob, machine []byte) ([]byte, error) {
 }
 
 // programHeaders returns the headers of the image: PHDR, the one NOTE, the new
-// segments, which lie lowest, and the rest as it was.
+// segments, which lie lowest, the rest as it was, and the tree's, which lies
+// highest.
 func (p *program) programHeaders(note elf.ProgHeader, blobOff, machineSize, phdrs uint64) []elf.ProgHeader {
 	load := func(addr, off, size uint64, flags elf.ProgFlag) elf.ProgHeader {
 		return elf.ProgHeader{Type: elf.PT_LOAD, Flags: flags, Off: off, Vaddr: addr, Paddr: addr,
@@ -133,6 +151,9 @@ func (p *program) programHeaders(note elf.ProgHeader, blobOff, machineSize, phdr
 	head = append(head, note,
 		load(abi.BlobBase, blobOff, blobSize, elf.PF_R|elf.PF_X),
 		load(abi.MachinePage, blobOff+blobSize, machineSize, elf.PF_R|elf.PF_W))
+	if p.tree != nil {
+		tail = append(tail, *p.tree)
+	}
 	return append(head, tail...)
 }
 

@@ -43,7 +43,7 @@ func TestConvertedProgramIsWhole(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			data, err := os.ReadFile(program)
 			require.NoError(t, err)
-			img, err := Convert(data, boot.Blob)
+			img, err := Convert(data, boot.Blob, nil)
 			require.NoError(t, err)
 			path := filepath.Join(t.TempDir(), "hello.doze")
 			require.NoError(t, WriteFile(path, img))

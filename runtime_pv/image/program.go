@@ -20,6 +20,9 @@ type program struct {
 	funcs []elf.Symbol // functions of .text by address
 	names map[string]elf.Symbol
 	text  *elf.Section
+
+	tree     *elf.ProgHeader // the embedded tree's segment, nil if there is none
+	treeData []byte
 }
 
 func parse(data []byte) (*program, error) {
@@ -149,7 +152,7 @@ func (p *program) symbol(name string) (elf.Symbol, error) {
 	return elf.Symbol{}, fmt.Errorf("no symbol %s: the derived GOROOT and this doze don't fit together", name)
 }
 
-// end returns the end of the program with its BSS.
+// end returns the end of the program with its BSS and the embedded tree.
 func (p *program) end() uint64 {
 	last := p.loads[len(p.loads)-1]
 	return align(last.Vaddr+last.Memsz, abi.PageSize)

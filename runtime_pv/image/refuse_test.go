@@ -51,13 +51,13 @@ func TestConvertRefusesOtherFiles(t *testing.T) {
 		{"truncated", "damaged ELF file", plain[:len(plain)/2]},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := Convert(c.data, boot.Blob)
+			_, err := Convert(c.data, boot.Blob, nil)
 			require.Error(t, err)
 			assert.ErrorContains(t, err, c.want)
 			assert.NotContains(t, err.Error(), "\n")
 		})
 	}
-	_, err := Convert(plain, nil)
+	_, err := Convert(plain, nil, nil)
 	assert.ErrorContains(t, err, "boot blob has 0 bytes")
 }
 
@@ -88,7 +88,7 @@ func TestConvertRefusesDamage(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			bad := append([]byte(nil), good...)
 			c.do(bad)
-			_, err := Convert(bad, boot.Blob)
+			_, err := Convert(bad, boot.Blob, nil)
 			assert.ErrorContains(t, err, c.want)
 		})
 	}
@@ -183,7 +183,7 @@ func FuzzConvert(f *testing.F) {
 	f.Add(tiny[:headerSize])
 	f.Add([]byte("\x7fELF"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		img, err := Convert(data, boot.Blob)
+		img, err := Convert(data, boot.Blob, nil)
 		if err != nil {
 			return
 		}
@@ -194,10 +194,10 @@ func FuzzConvert(f *testing.F) {
 
 // The fuzz seed gets as far as the rewriting of x/sys.
 func TestTinyProgram(t *testing.T) {
-	_, err := Convert(tinyProgram(), boot.Blob)
+	_, err := Convert(tinyProgram(), boot.Blob, nil)
 	assert.ErrorContains(t, err, "no symbol "+rawNoError)
 	calm := tinyProgram()
 	copy(calm[0x1010:], "\x90\x90\x90\xc3")
-	_, err = Convert(calm, boot.Blob)
+	_, err = Convert(calm, boot.Blob, nil)
 	assert.NoError(t, err)
 }

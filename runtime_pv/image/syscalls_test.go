@@ -130,7 +130,7 @@ func TestXSysIsRewritten(t *testing.T) {
 			})
 			data, err := os.ReadFile(program)
 			require.NoError(t, err)
-			img, err := Convert(data, boot.Blob)
+			img, err := Convert(data, boot.Blob, nil)
 			require.NoError(t, err)
 			path := filepath.Join(t.TempDir(), "m.doze")
 			require.NoError(t, WriteFile(path, img))
@@ -188,6 +188,6 @@ func TestStraySyscallIsNamed(t *testing.T) {
 	})
 	data, err := os.ReadFile(program)
 	require.NoError(t, err)
-	_, err = Convert(data, boot.Blob)
+	_, err = Convert(data, boot.Blob, nil)
 	assert.ErrorContains(t, err, "main.raw executes SYSCALL itself")
 }
