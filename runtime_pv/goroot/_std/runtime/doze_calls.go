@@ -28,6 +28,7 @@ const (
 	dozeERANGE       = 34
 	dozeENAMETOOLONG = 36
 	dozeENOSYS       = 38
+	dozeENOTSUP      = 95
 	dozeETIMEDOUT    = 110
 )
 
@@ -92,7 +93,7 @@ func dozeServe(t *dozeThread, nr uintptr) uintptr {
 	case 200:
 		return dozeTgkill(t, a, b)
 	case 62:
-		return dozeTgkill(t, dozeMainTID, b)
+		return dozeKill(t, a, b)
 	case 15:
 		return dozeSigreturn(t)
 	case 13:
@@ -136,6 +137,28 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 		return uintptr(dozeWallNow() / 1e9) // time
 	case 63:
 		return dozeUname(a)
+	case 38:
+		return dozeSetitimer(a, b, c)
+	case 36:
+		return dozeGetitimer(a, b)
+	case 222:
+		return dozeTimerCreate(t, a, b, c)
+	case 223:
+		return dozeTimerSettime(a, b, c, t.r10)
+	case 224:
+		return dozeTimerGettime(a, b)
+	case 225:
+		return 0 // timer_getoverrun
+	case 226:
+		return dozeTimerDelete(a)
+	case 98:
+		return dozeGetrusage(t, a, b)
+	case 100:
+		return dozeTimes(a)
+	case 99:
+		return dozeSysinfo(a)
+	case 229:
+		return dozeClockGetres(a, b)
 	case 97, 302:
 		return dozeRlimit(t, nr)
 	case 79:
@@ -249,6 +272,21 @@ func dozeTgkill(t *dozeThread, tid, sig uintptr) uintptr {
 	t.rax = 0
 	if sig != 0 {
 		dozeRaise(to, sig, dozeSiTkill)
+	}
+	return 0
+}
+
+// dozeKill serves kill(2): there is one process.
+func dozeKill(t *dozeThread, pid, sig uintptr) uintptr {
+	if p := int32(pid); p > 1 || p < -1 {
+		return dozeErr(dozeESRCH)
+	}
+	if sig >= dozeSignals {
+		return dozeErr(dozeEINVAL)
+	}
+	t.rax = 0
+	if sig != 0 {
+		dozeRaiseProcess(sig, dozeSiUser)
 	}
 	return 0
 }

@@ -1,6 +1,6 @@
 package runtime
 
-// Futexes and deadlines: the two ways a thread waits.
+// Futexes, and sleeping until a deadline.
 
 import "internal/runtime/doze/mmio"
 
@@ -89,7 +89,7 @@ func dozeFutexSleep(addr uintptr, deadline int64) uintptr {
 	t.rax = 0
 	dozeFutexEnqueue(t, addr)
 	if deadline != dozeForever {
-		dozeTimerAdd(t, deadline)
+		dozeAlarmAdd(&t.alarm, deadline)
 	}
 	dozeSchedule()
 	return dozeKeep
@@ -112,7 +112,7 @@ func dozeFutexWake(addr, n uintptr) uintptr {
 // dozeWake makes a waiting thread ready, whatever it waits for.
 func dozeWake(t *dozeThread) {
 	dozeFutexDequeue(t)
-	dozeTimerRemove(t)
+	dozeAlarmRemove(&t.alarm)
 	if dozeSched.sysmon == t {
 		dozeSched.sysmon = nil
 	}
@@ -138,97 +138,7 @@ func dozeNanosleep(deadline int64) uintptr {
 		dozeLetRetake()
 	}
 	t.state = dozeStateSleeping
-	dozeTimerAdd(t, deadline)
+	dozeAlarmAdd(&t.alarm, deadline)
 	dozeSchedule()
 	return dozeKeep
-}
-
-// The deadlines: a binary heap of threads, the earliest first, so that any
-// number of sleepers costs a logarithm.
-var dozeTimers struct {
-	at [dozeMaxThreads]*dozeThread
-	n  int32
-}
-
-func dozeTimerAdd(t *dozeThread, deadline int64) {
-	h := &dozeTimers
-	t.deadline = deadline
-	dozeTimerPut(t, h.n)
-	h.n++
-	dozeTimerUp(t)
-}
-
-func dozeTimerPut(t *dozeThread, i int32) {
-	dozeTimers.at[i] = t
-	t.heap = i
-}
-
-func dozeTimerUp(t *dozeThread) {
-	h := &dozeTimers
-	for t.heap > 0 {
-		p := h.at[(t.heap-1)/2]
-		if p.deadline <= t.deadline {
-			return
-		}
-		i := p.heap
-		dozeTimerPut(p, t.heap)
-		dozeTimerPut(t, i)
-	}
-}
-
-func dozeTimerDown(t *dozeThread) {
-	h := &dozeTimers
-	for {
-		i := 2*t.heap + 1
-		if i >= h.n {
-			return
-		}
-		if i+1 < h.n && h.at[i+1].deadline < h.at[i].deadline {
-			i++
-		}
-		c := h.at[i]
-		if t.deadline <= c.deadline {
-			return
-		}
-		dozeTimerPut(c, t.heap)
-		dozeTimerPut(t, i)
-	}
-}
-
-func dozeTimerRemove(t *dozeThread) {
-	if t.heap < 0 {
-		return
-	}
-	h := &dozeTimers
-	h.n--
-	last, i := h.at[h.n], t.heap
-	h.at[h.n] = nil
-	t.heap, t.deadline = -1, dozeForever
-	if last != t {
-		dozeTimerPut(last, i)
-		dozeTimerUp(last)
-		dozeTimerDown(last)
-	}
-}
-
-// dozeExpire makes ready whose deadline has passed.
-func dozeExpire(now int64) {
-	h := &dozeTimers
-	for h.n > 0 && h.at[0].deadline <= now {
-		t := h.at[0]
-		dozeTimerRemove(t)
-		dozeFutexDequeue(t)
-		if t.state == dozeStateFutexWait {
-			t.rax = dozeErr(dozeETIMEDOUT)
-		}
-		dozeReadyFirst(t)
-	}
-}
-
-// dozeNextDeadline is the earliest deadline that may wake an idle machine.
-func dozeNextDeadline() int64 {
-	if dozeTimers.n == 0 {
-		return dozeForever
-	}
-	return dozeTimers.at[0].deadline
 }

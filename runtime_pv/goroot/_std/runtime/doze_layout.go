@@ -81,7 +81,8 @@ const (
 	dozeMmapLow     = 0x0080_0000_0000         // where mmap looks for room
 	dozeMmapHigh    = dozeMainStackHi - 1<<30
 	dozeMaxRegions  = 8192
-	dozeMaxThreads  = 10000 // Go's own limit (debug.SetMaxThreads)
+	dozeTimerBase   = dozeKernelBase + 0x10<<34 // the program's timers
+	dozeMaxThreads  = 10000                     // Go's own limit (debug.SetMaxThreads)
 )
 
 // dozeContext is a thread's registers in the order dozeResume pops them; the
@@ -103,13 +104,12 @@ type dozeThread struct {
 	tid   int32
 	state uint32
 
-	next     *dozeThread // in the run queue or in a futex bucket
-	futex    uintptr     // address waited for: of the program's, or an object of the kernel's
-	waits    uint32      // how the call that waits goes on (doze_wait.go)
-	resumed  uint32      // how the call being served waited before, if it did
-	until    int64       // the deadline it waited for
-	deadline int64       // kvmclock ns, dozeForever if none
-	heap     int32       // index in dozeTimers, -1 if none
+	next    *dozeThread // in the run queue or in a futex bucket
+	futex   uintptr     // address waited for: of the program's, or an object of the kernel's
+	waits   uint32      // how the call that waits goes on (doze_wait.go)
+	resumed uint32      // how the call being served waited before, if it did
+	until   int64       // the deadline it waited for
+	alarm   dozeAlarm
 
 	mask     uint64 // blocked signals, bit sig-1
 	pending  uint64
@@ -120,6 +120,9 @@ type dozeThread struct {
 	on    *dozeVCPU // where it runs
 	since int64     // when it got the vCPU
 	ran   int64     // ns it had the vCPU
+
+	timers *dozeTimer // of its CPU time
+	cpuDue int64      // its CPU time when the first of them is due, dozeForever if none
 }
 
 // dozeVCPU is the kernel's part of a vCPU page; the first fields are those that

@@ -32,6 +32,8 @@ const (
 const (
 	dozeSiKernel  = -128 // 0x80 in siginfo; int8 here, widened by dozeSiCode
 	dozeSiTkill   = -6
+	dozeSiTimer   = -2
+	dozeSiUser    = 0
 	dozeSegvMaper = 1
 	dozeSegvAcces = 2
 	dozeFpeIntdiv = 1
@@ -61,6 +63,10 @@ var dozeActions [dozeSignals]dozeAction
 // dozeUnblockable are KILL and STOP.
 const dozeUnblockable = 1<<(_SIGKILL-1) | 1<<(_SIGSTOP-1)
 
+// dozeProfile is SIGPROF, which is taken before all others: it is to see where the
+// thread was, not the handler of a preemption that came with the same interrupt.
+const dozeProfile = 1 << (_SIGPROF - 1)
+
 // dozeFaultInfo is what a fault adds to a signal frame.
 type dozeFaultInfo struct {
 	addr, err, trap uintptr
@@ -74,9 +80,13 @@ func dozeRaise(t *dozeThread, sig uintptr, code int8) {
 	}
 	t.pending |= 1 << (sig - 1)
 	t.code[sig] = code
-	if t.pending&^t.mask == 0 {
-		return
+	if t.pending&^t.mask != 0 {
+		dozePoke(t)
 	}
+}
+
+// dozePoke makes a thread that has a signal to take go on.
+func dozePoke(t *dozeThread) {
 	switch t.state {
 	case dozeStateFutexWait, dozeStateSleeping:
 		t.rax = dozeErr(dozeEINTR)
@@ -90,16 +100,57 @@ func dozeRaise(t *dozeThread, sig uintptr, code int8) {
 	}
 }
 
-// dozeDeliver lets t, which is about to go on, take its pending signals.
-func dozeDeliver(t *dozeThread) {
-	for {
-		ready := t.pending &^ t.mask
-		if ready == 0 {
+// dozeProcess is what belongs to no thread: signals for whichever takes them
+// first, and timers of the CPU time of all.
+var dozeProcess = dozeProcessState{cpuDue: dozeForever}
+
+type dozeProcessState struct {
+	pending uint64
+	code    [dozeSignals]int8
+
+	timers *dozeTimer
+	cpuDue int64 // process time when the first of them is due, dozeForever if none
+}
+
+// dozeRaiseProcess makes a signal pending for the process. The current thread takes it if it
+// does not block it, else one that does not is made to.
+func dozeRaiseProcess(sig uintptr, code int8) {
+	if dozeActions[sig].handler == dozeSigIgnore {
+		return
+	}
+	p, bit := &dozeProcess, uint64(1)<<(sig-1)
+	p.pending |= bit
+	p.code[sig] = code
+	if t := dozeCurrent(); t != nil && t.mask&bit == 0 {
+		return // dozeSettle delivers
+	}
+	for i := uintptr(0); i < dozeSched.made; i++ {
+		if t := dozeThreadAt(i); t.state != dozeStateFree && t.mask&bit == 0 {
+			dozePoke(t)
 			return
 		}
-		sig := uintptr(sys.TrailingZeros64(ready)) + 1
-		t.pending &^= 1 << (sig - 1)
-		dozeTake(t, sig, dozeSiCode(t.code[sig]), dozeFaultInfo{addr: 1}, false)
+	}
+}
+
+// dozeDeliver lets t, which is about to go on, take its pending signals and those
+// of the process.
+func dozeDeliver(t *dozeThread) {
+	p := &dozeProcess
+	for {
+		own, shared := t.pending&^t.mask, p.pending&^t.mask
+		if own|shared == 0 {
+			return
+		}
+		from, code := &t.pending, &t.code
+		if own == 0 {
+			own, from, code = shared, &p.pending, &p.code
+		}
+		if own&dozeProfile != 0 {
+			own = dozeProfile
+		}
+		sig := uintptr(sys.TrailingZeros64(own)) + 1
+		*from &^= 1 << (sig - 1)
+		dozeTake(t, sig, dozeSiCode(code[sig]), dozeFaultInfo{addr: 1}, false)
 	}
 }
 

@@ -74,7 +74,8 @@ func dozeNewThread() *dozeThread {
 	t.tid = int32((t.addr()-dozeThreadBase)/dozeThreadSize) + 1
 	t.cs, t.ss, t.rflags = dozeUserCS, dozeUserSS, 0x202
 	t.mxcsr = 0x1f80 // reset value (SDM 1, 10.2.3)
-	t.deadline, t.heap = dozeForever, -1
+	t.alarm.deadline, t.alarm.heap = dozeForever, -1
+	t.cpuDue = dozeForever
 	t.mask = ^uint64(0)
 	return t
 }
@@ -85,6 +86,7 @@ func dozeExitThread() {
 	s := &dozeSched
 	t := dozeCurrent()
 	dozeCharge(dozeNow())
+	dozeTimersOrphan(t)
 	dozeSelf().current = nil
 	t.state, t.on = dozeStateFree, nil
 	t.next = s.free
@@ -238,8 +240,12 @@ func dozeSettleDeadline() int64 {
 // dozeSettle ends every stay in the kernel: the timer is armed for what comes
 // next, and the thread that goes on takes its signals.
 func dozeSettle() {
+	t := dozeCurrent()
+	if t.cpuDue != dozeForever || dozeProcess.cpuDue != dozeForever {
+		dozeCPUTimers(t)
+	}
 	dozeArmNext(dozeSelf())
-	dozeDeliver(dozeCurrent())
+	dozeDeliver(t)
 }
 
 // dozeInterrupt serves what came in while upcalls were off, and gives the vCPU

@@ -154,6 +154,9 @@ func dozeArmNext(v *dozeVCPU) {
 	if s.ready > s.looking { // else another vCPU is on its way to them
 		d = min(d, v.current.since+dozeSlice)
 	}
+	if t := v.current; t.cpuDue != dozeForever || dozeProcess.cpuDue != dozeForever {
+		d = min(d, dozeCPUDeadline(t))
+	}
 	if d < v.armed {
 		dozeArm(v, d)
 	}

@@ -29,7 +29,7 @@ func dozeWaitOn(obj uintptr, deadline int64, holdsP bool) uintptr {
 	t.waits = dozeWaitRestart
 	if deadline != dozeForever {
 		t.waits = dozeWaitOnce
-		dozeTimerAdd(t, deadline)
+		dozeAlarmAdd(&t.alarm, deadline)
 	}
 	t.until = deadline
 	t.state = dozeStateIOWait
