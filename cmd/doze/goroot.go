@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 
-	doze "github.com/doze-vm/doze"
-	"github.com/doze-vm/doze/runtime_pv/port"
 	"github.com/spf13/cobra"
 )
 
@@ -18,15 +16,7 @@ and makes it if needed. For editors and other tools:
   GOROOT=$(doze goroot) GOTOOLCHAIN=local CGO_ENABLED=0 go build ./...`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			tc, err := port.Find(cmd.Context(), "")
-			if err != nil {
-				return err
-			}
-			p, err := port.New(doze.Sources)
-			if err != nil {
-				return err
-			}
-			root, err := p.Derive(cmd.Context(), tc)
+			_, root, err := derive(cmd.Context(), "")
 			if err != nil {
 				return err
 			}

@@ -61,6 +61,6 @@ wrong usage included.`,
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newBuild(), newRun(), newDensity(), newDensityWorker(), newGoroot(), newDoctor(), newVersion())
+	root.AddCommand(newBuild(), newRun(), newTest(), newTestMachine(), newDensity(), newDensityWorker(), newGoroot(), newDoctor(), newVersion())
 	return root
 }

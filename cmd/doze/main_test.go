@@ -69,6 +69,15 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"build", "--embed", "gone:/x", "../../apps/env"}, "embed gone: no such file or folder"},
 		{[]string{"run", "--vmm", "qemu", "--embed", ".:/x", text}, "is an image"},
 		{[]string{"build", "-race", "."}, "the race detector needs cgo"},
+		{[]string{"test", "-race", "."}, "test: go test flag -race: it needs cgo"},
+		{[]string{"test", "-run"}, "flag -run needs a value"},
+		{[]string{"test", "--cpus", "0", "."}, "--cpus 0: use at least 1"},
+		{[]string{"test", "--memory", "much", "."}, "write a size as 64M or 1G"},
+		{[]string{"test", "--env", "A", "."}, "write NAME=VALUE"},
+		{[]string{"test", "--embed", "A", "."}, "write DIR:/PATH"},
+		{[]string{"test", "--vmm", "xen", "."}, "use auto, kvm or qemu"},
+		{[]string{"test", "-C", "/nonexistent", "."}, "/nonexistent"},
+		{[]string{"test-machine", "x"}, "started by doze test only"},
 		{[]string{"version", "x"}, "unknown command"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
@@ -83,7 +92,7 @@ func TestWrongUsage(t *testing.T) {
 }
 
 func TestHelpAndVersion(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"run", "--help"}, {"build", "-h"}, {"build", "--help"}, {"doctor", "-h"}} {
+	for _, args := range [][]string{{"--help"}, {"run", "--help"}, {"build", "-h"}, {"build", "--help"}, {"test", "-h"}, {"doctor", "-h"}} {
 		status, stdout, stderr := runDoze(t, args...)
 		assert.Zero(t, status)
 		assert.Contains(t, stdout, "Usage:")

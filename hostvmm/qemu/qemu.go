@@ -69,7 +69,11 @@ func Run(ctx context.Context, c vm.Config, o Options) (vm.Result, error) {
 	}
 	var parser control.Parser
 	var said bytes.Buffer
-	out, err := newStreams(c.Stdout, c.Stderr, &parser, &limited{w: &said})
+	stderr := c.Stderr
+	if c.OneStream() {
+		stderr = nil // both come by the pipe of stdout
+	}
+	out, err := newStreams(c.Stdout, stderr, &parser, &limited{w: &said})
 	if err != nil {
 		return vm.Result{}, err
 	}
@@ -181,12 +185,16 @@ func arguments(c vm.Config, o Options, cmdline string) []string {
 		"-m", strconv.FormatUint((c.Memory+1023)/1024, 10) + "K",
 		"-smp", strconv.Itoa(max(c.CPUs, 1)),
 	}
+	stderr := fdStderr
+	if c.OneStream() {
+		stderr = fdStdout
+	}
 	for i, s := range []struct {
 		fd     int
 		device string
 	}{
 		{fdStdout, "isa-serial,index=0"},
-		{fdStderr, "isa-serial,index=1"},
+		{stderr, "isa-serial,index=1"},
 		{fdControl, fmt.Sprintf("isa-debugcon,iobase=%#x", abi.PortControl)},
 	} {
 		args = append(args,

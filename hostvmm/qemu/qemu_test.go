@@ -5,6 +5,7 @@ import (
 	"context"
 	"debug/elf"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -132,6 +133,28 @@ func TestMachines(t *testing.T) {
 			assert.Equal(t, "err"+everyByte(), got.stderr)
 		})
 	}
+}
+
+// Two streams into one writer keep their order.
+func TestOneStream(t *testing.T) {
+	if _, err := exec.LookPath(Binary); err != nil {
+		t.Skip(ErrNotFound)
+	}
+	var p program
+	var want strings.Builder
+	for i := range 40 {
+		text := fmt.Sprintf("line %d\n", i)
+		want.WriteString(text)
+		p.print([]uint16{abi.PortCOM1, abi.PortCOM2}[i%2], text)
+	}
+	p.print(abi.PortControl, "exit 0\n")
+	p.exit()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	var out bytes.Buffer
+	_, err := Run(ctx, vm.Config{Image: p.image(t), Memory: 16 << 20, CPUs: 1, Stdout: &out, Stderr: &out}, Options{})
+	require.NoError(t, err)
+	assert.Equal(t, want.String(), out.String())
 }
 
 func TestEnds(t *testing.T) {

@@ -20,6 +20,8 @@ type Config struct {
 	Memory uint64   // bytes of RAM
 	CPUs   int      // vCPUs, at least 1
 
+	// If both are the same, what the program writes arrives in the order in
+	// which it wrote it.
 	Stdout, Stderr io.Writer
 
 	// Dir is the program's first working directory, / if empty.
@@ -35,6 +37,12 @@ type Config struct {
 	// Start is when the command was started, for the guest to show how long it
 	// took to main; the zero time means now.
 	Start time.Time
+}
+
+// OneStream says whether stdout and stderr are the same writer.
+func (c *Config) OneStream() bool {
+	defer func() { _ = recover() }() // writers of a type that can't be compared are two
+	return c.Stdout != nil && c.Stdout == c.Stderr
 }
 
 // Values of Config.Idle; the empty string is IdlePark.

@@ -1,0 +1,3 @@
+module example.test/gotest
+
+go 1.26
