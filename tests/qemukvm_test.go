@@ -36,8 +36,9 @@ func TestQEMUWithKVM(t *testing.T) {
 			r.ok(t)
 			assert.LessOrEqual(t, r.number(t, "wakeups"), r.number(t, "ticks")+2)
 
-			// A known defect (docs/kernel.md): refused instead of wrong.
-			assert.Equal(t, 125, m.run(t, "--cpus", "2", app(t, "hello")).status)
+			r = m.run(t, "--cpus", "2", app(t, "gcstress"), "-for", "6s")
+			r.ok(t)
+			assert.Equal(t, "gcstress: no corruption\n", r.constant())
 		})
 	}
 }

@@ -47,18 +47,11 @@ type Options struct {
 // ErrNotFound is the error if there is no QEMU.
 var ErrNotFound = errors.New("no " + Binary + " in PATH: install QEMU (Debian: apt install qemu-system-x86)")
 
-// errCPUs refuses what docs/kernel.md calls a known defect.
-var errCPUs = errors.New("several vCPUs under QEMU with KVM corrupt the program's memory, for a reason not yet found: " +
-	"use --vmm kvm, --accel tcg or one vCPU")
-
 // Run runs an image to its end. The end of ctx ends the machine.
 func Run(ctx context.Context, c vm.Config, o Options) (vm.Result, error) {
 	o, err := o.complete()
 	if err != nil {
 		return vm.Result{}, err
-	}
-	if c.CPUs > 1 && o.Accel == KVM {
-		return vm.Result{}, errCPUs
 	}
 	if err := checkImage(c); err != nil {
 		return vm.Result{}, err

@@ -35,6 +35,15 @@ const (
 // dozeXsaveSize is the size of the vector state (CPUID 0xd), a multiple of 64.
 var dozeXsaveSize uintptr
 
+// dozeVectors is XCR0: what XSAVE saves. The nucleus has set all that the kernel
+// and the CPU know, but not every hypervisor keeps that: the SVM that QEMU 7.2
+// emulates does not tell KVM of XSETBV, and KVM takes it back at the next exit.
+// Without the bit for SSE, XSAVE would leave out the XMM registers: then FXSAVE
+// saves them, and dozeFXSave is 1. The Go runtime looks at XCR0 before it uses AVX.
+var dozeVectors, dozeFXSave uint32
+
+const dozeXCR0SSE = 2 // (SDM 1, 13.3)
+
 func dozeBoot(machine uintptr) {
 	v := dozeVCPUInit(0, dozeAddr(&dozeStack0[0]), alignUp(dozeAddr(&dozeNestedXsave[0]), 64))
 	dozeLock()
@@ -104,6 +113,9 @@ func dozeCPUInit() (c dozeCPU) {
 	c.x2apic, c.deadline = f&x2apic != 0, f&deadline != 0
 	dozeBootInfo.rdrand = f&rdrand != 0
 	_, size, _, _ := mmio.CPUID(0xd, 0)
+	if dozeVectors = dozeXCR0(); dozeVectors&dozeXCR0SSE == 0 {
+		dozeFXSave, size = 1, 512
+	}
 	dozeXsaveSize = alignUp(uintptr(size), 64)
 	if dozeXsaveSize > dozeThreadSize-dozeXsaveOffset {
 		dozeFatal("the vector state of this CPU is larger than a thread's page holds")

@@ -64,9 +64,14 @@ TEXT ·dozeResume(SB),NOSPLIT|NOFRAME,$0
 	XORPS	X15, X15
 	JMP	regs
 full:
+	CMPL	·dozeFXSave(SB), $0
+	JNE	fx
 	MOVL	$-1, AX
 	MOVL	$-1, DX
 	XRSTOR64 const_dozeXsaveOffset(DI)
+	JMP	regs
+fx:
+	FXRSTOR64 const_dozeXsaveOffset(DI)
 regs:
 	MOVQ	DI, SP
 	POPQ	R15
@@ -147,11 +152,16 @@ TEXT ·dozeUpcall(SB),NOSPLIT|NOFRAME,$0
 	MOVQ	const_dozeUpRSP(AX), DX
 	MOVQ	DX, dozeContext_rsp(CX)
 	MOVL	$1, dozeThread_fpu(CX)
+	CMPL	·dozeFXSave(SB), $0
+	JNE	fx
 	MOVQ	AX, BX
 	MOVL	$-1, AX
 	MOVL	$-1, DX
 	XSAVE64	const_dozeXsaveOffset(CX)
 	MOVQ	BX, AX
+	JMP	saved
+fx:
+	FXSAVE64 const_dozeXsaveOffset(CX)
 saved:
 	MOVQ	const_dozeGSTLS(AX), CX
 	WRFSBASEQ CX
@@ -194,7 +204,13 @@ nested:
 	MOVL	$-1, AX
 	MOVL	$-1, DX
 	MOVQ	const_dozeGSNested(GS), CX
+	CMPL	·dozeFXSave(SB), $0
+	JNE	nestedfx
 	XSAVE64	(CX)
+	JMP	nestedsaved
+nestedfx:
+	FXSAVE64 (CX)
+nestedsaved:
 	MOVQ	BX, AX
 	MOVQ	const_dozeGSTLS(AX), CX
 	WRFSBASEQ CX
@@ -211,7 +227,13 @@ nested:
 	MOVL	$-1, AX
 	MOVL	$-1, DX
 	MOVQ	const_dozeGSNested(GS), CX
+	CMPL	·dozeFXSave(SB), $0
+	JNE	nestedfxback
 	XRSTOR64 (CX)
+	JMP	nestedback
+nestedfxback:
+	FXRSTOR64 (CX)
+nestedback:
 	POPQ	BX
 	WRFSBASEQ BX
 	POPQ	R15
@@ -310,6 +332,14 @@ again:
 done:
 	MOVQ	AX, v+0(FP)
 	MOVB	$1, ok+8(FP)
+	RET
+
+// func dozeXCR0() uint32
+// The low half of the extended control register that says what XSAVE saves.
+TEXT ·dozeXCR0(SB),NOSPLIT,$0-4
+	XORL	CX, CX
+	XGETBV
+	MOVL	AX, ret+0(FP)
 	RET
 
 // func dozeTrapHere()

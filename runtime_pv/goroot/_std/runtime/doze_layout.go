@@ -174,4 +174,5 @@ func dozeGate(req uint32, a, b, c, d, e uintptr) uintptr
 func dozeVCPUPage() uintptr
 func dozeStartPC() uintptr
 func dozeRandom() (v uint64, ok bool)
+func dozeXCR0() uint32
 func dozeTrapHere()

@@ -209,6 +209,9 @@ var dozeStartCall bool
 func dozeVCPUStart() {
 	v := dozeSelf()
 	dozeTimeStart(v)
+	for dozeXCR0() != dozeVectors { // after the exits above it is what it will stay
+		dozeGate(abi.ReqHalt, 0, 0, 0, 0, 0) // it could not run the others' threads
+	}
 	atomic.Store(&v.alive, 1)
 	dozeLock()
 	dozeSchedule()
