@@ -1,0 +1,196 @@
+package fs
+
+// The bytes of a regular file, piece by piece: whoever reads or writes copies
+// them itself.
+
+// Peek returns where up to n bytes of a file from off on lie, and how many of them
+// lie there in a row; 0 bytes is the end of the file. Address 0 stands for bytes
+// that are zero.
+func (f *FS) Peek(n Node, off, count uint64) (addr, size uintptr) {
+	i := f.inode(n)
+	if off >= i.size {
+		return 0, 0
+	}
+	count = min(count, i.size-off)
+	page, missing := i.lookup(uintptr(off / PageSize))
+	in := uintptr(off % PageSize)
+	if page != 0 {
+		return page + in, uintptr(min(count, uint64(PageSize-in)))
+	}
+	count = min(count, uint64(missing*PageSize-in))
+	if off < uint64(i.dataLen) {
+		return i.data + uintptr(off), uintptr(min(count, uint64(i.dataLen)-off))
+	}
+	return 0, uintptr(count)
+}
+
+// Prepare returns where to put the bytes of a file from off on, and for how many
+// of count there is room in a row, making a page if there is none. The file's size
+// stays: Wrote follows. What is put beyond the size must be told to Wrote.
+func (f *FS) Prepare(n Node, off, count uint64) (addr, size uintptr, errno Errno) {
+	i := f.inode(n)
+	switch {
+	case i.flags&ReadOnly != 0:
+		return 0, 0, EROFS
+	case off >= MaxSize:
+		return 0, 0, EFBIG
+	}
+	page := f.own(i, uintptr(off/PageSize))
+	if page == 0 {
+		return 0, 0, ENOSPC
+	}
+	in := uintptr(off % PageSize)
+	return page + in, uintptr(min(count, uint64(PageSize-in))), 0
+}
+
+// own is ensure for a file whose bytes may be used in place: the page begins with
+// them.
+func (f *FS) own(i *inode, index uintptr) uintptr {
+	if page, _ := i.lookup(index); page != 0 {
+		return page
+	}
+	page := f.ensure(i, index)
+	if off := index * PageSize; page != 0 && off < i.dataLen {
+		copyBytes(page, i.data+off, min(PageSize, i.dataLen-off))
+	}
+	return page
+}
+
+// Wrote notes that bytes up to end, exclusive, have been written.
+func (f *FS) Wrote(n Node, end uint64) {
+	i := f.inode(n)
+	i.size = max(i.size, end)
+	f.changed(n)
+}
+
+// Truncate sets a file's size. What it gains is zero.
+func (f *FS) Truncate(n Node, size uint64) Errno {
+	i := f.inode(n)
+	switch {
+	case i.is(TypeDir):
+		return EISDIR
+	case !i.is(TypeFile):
+		return EINVAL
+	case i.flags&ReadOnly != 0:
+		return EROFS
+	case size > MaxSize:
+		return EFBIG
+	}
+	if size < i.size {
+		f.cutAt(i, uintptr(size))
+	}
+	i.size = size
+	f.changed(n)
+	return 0
+}
+
+// cutAt takes away all that lies beyond size.
+func (f *FS) cutAt(i *inode, size uintptr) {
+	i.dataLen = min(i.dataLen, size)
+	f.dropPages(i, roundUp(size, PageSize)/PageSize, maxPages)
+	if page, _ := i.lookup(size / PageSize); page != 0 {
+		clearAt(page+size%PageSize, PageSize-size%PageSize)
+	}
+}
+
+// Modes of Allocate (Linux falloc.h).
+const (
+	KeepSize  = 1
+	PunchHole = 2
+	ZeroRange = 16
+)
+
+// Allocate serves fallocate(2): pages for a range, or none.
+func (f *FS) Allocate(n Node, mode uint32, off, count uint64) Errno {
+	i := f.inode(n)
+	switch {
+	case mode&^(KeepSize|PunchHole|ZeroRange) != 0 || mode&PunchHole != 0 && mode != PunchHole|KeepSize:
+		return EOPNOTSUPP
+	case i.flags&ReadOnly != 0:
+		return EROFS
+	case count == 0 || int64(off) < 0 || int64(count) < 0:
+		return EINVAL
+	case off > MaxSize || count > MaxSize-off:
+		return EFBIG
+	}
+	if mode&(PunchHole|ZeroRange) != 0 {
+		if errno := f.zero(i, uintptr(off), uintptr(off+count)); errno != 0 {
+			return errno
+		}
+	}
+	if mode&PunchHole == 0 {
+		for k := off / PageSize; k <= (off+count-1)/PageSize; k++ {
+			if f.own(i, uintptr(k)) == 0 {
+				return ENOSPC
+			}
+		}
+	}
+	if mode&KeepSize == 0 {
+		i.size = max(i.size, off+count)
+	}
+	f.changed(n)
+	return 0
+}
+
+// zero makes a range read as zeros, freeing what pages it can.
+func (f *FS) zero(i *inode, lo, hi uintptr) Errno {
+	first, end := roundUp(lo, PageSize), hi&^pageOffset
+	if first > end {
+		return f.zeroIn(i, lo, hi)
+	}
+	if errno := f.zeroIn(i, lo, first); errno != 0 {
+		return errno
+	}
+	if errno := f.zeroIn(i, end, hi); errno != 0 {
+		return errno
+	}
+	f.dropPages(i, first/PageSize, end/PageSize)
+	for off := first; off < end && off < i.dataLen; off += PageSize {
+		if f.ensure(i, off/PageSize) == 0 {
+			return ENOSPC
+		}
+	}
+	return 0
+}
+
+// zeroIn is zero within one page.
+func (f *FS) zeroIn(i *inode, lo, hi uintptr) Errno {
+	if page, _ := i.lookup(lo / PageSize); lo == hi || page == 0 && lo >= i.dataLen {
+		return 0
+	}
+	page := f.own(i, lo/PageSize)
+	if page == 0 {
+		return ENOSPC
+	}
+	clearAt(page+lo%PageSize, hi-lo)
+	return 0
+}
+
+// Seek returns the first place from off on that holds data, or is a hole; the
+// end of a file is a hole. It fails with ENXIO beyond the end.
+func (f *FS) Seek(n Node, off uint64, hole bool) (uint64, Errno) {
+	i := f.inode(n)
+	for off < i.size {
+		page, missing := i.lookup(uintptr(off / PageSize))
+		switch {
+		case page != 0:
+			if !hole {
+				return off, 0
+			}
+			off = off&^pageOffset + PageSize
+		case off < uint64(i.dataLen):
+			if !hole {
+				return off, 0
+			}
+			off += min(uint64(i.dataLen)-off, uint64(missing)*PageSize-off%PageSize)
+		case hole:
+			return off, 0
+		default:
+			off = off&^pageOffset + uint64(missing)*PageSize
+		}
+		if hole && off >= i.size {
+			return i.size, 0
+		}
+	}
+	return 0, ENXIO
+}

@@ -1,0 +1,197 @@
+package fs
+
+import "unsafe"
+
+// span is a string that lies in memory of ours or of the caller's.
+type span struct{ addr, n uintptr }
+
+// How the last name of a path is looked up, if it is a symbolic link.
+const (
+	Follow   = iota
+	NoFollow // followed only if a slash comes after it, as lstat(2) does
+	Parent   // never followed: the call changes the name itself
+)
+
+// What the last part of a path is.
+const (
+	LastName = iota
+	LastDot
+	LastDotDot
+	LastRoot // the path is slashes only
+)
+
+// Place is what a path leads to: a name in a directory, and the node it stands
+// for.
+type Place struct {
+	Dir   Node
+	Name  string
+	Node  Node // 0: the name is not taken
+	Last  uint8
+	Slash bool // slashes come after it: it is, or becomes, a directory
+	entry uintptr
+}
+
+// walk is the state of a lookup.
+type walk struct {
+	Place
+	rest  string // what is still to be looked up
+	depth int    // how many more such rests lie on the trail
+	links int
+	slash bool
+}
+
+// Lookup finds what path means, beginning at the directory start if it is
+// relative. A last name that doesn't exist is no error, but a Place without a
+// node.
+//
+// Place.Name lies in the path, or in the text of a link.
+func (f *FS) Lookup(start Node, path string, how int) (Place, Errno) {
+	switch {
+	case path == "":
+		return Place{}, ENOENT
+	case len(path) >= PathMax:
+		return Place{}, ENAMETOOLONG
+	}
+	w := walk{rest: path}
+	w.begin(f, start)
+	for {
+		name, last, ok := f.cut(&w)
+		if !ok {
+			break // slashes only
+		}
+		if errno := f.step(&w, name); errno != 0 {
+			return Place{}, errno
+		}
+		if w.Node == 0 {
+			if !last {
+				return Place{}, ENOENT
+			}
+			w.Slash = w.slash
+			return w.Place, 0
+		}
+		if f.Type(w.Node) == TypeLink && (!last || how == Follow || how == NoFollow && w.slash) {
+			done, errno := f.through(&w, last)
+			if errno != 0 {
+				return Place{}, errno
+			}
+			if !done {
+				continue
+			}
+		}
+		if last {
+			break
+		}
+	}
+	w.Slash = w.slash
+	if w.slash && how != Parent && f.Type(w.Node) != TypeDir {
+		return w.Place, ENOTDIR
+	}
+	return w.Place, 0
+}
+
+// begin sets out at the root or at another directory.
+func (w *walk) begin(f *FS, start Node) {
+	if w.rest[0] == '/' {
+		w.Place = Place{Node: f.root, Last: LastRoot}
+	} else {
+		w.Place = Place{Node: start, Last: LastDot}
+	}
+}
+
+// cut takes the next name off what is left, and says whether it is the last one.
+func (f *FS) cut(w *walk) (name string, last, ok bool) {
+	for {
+		w.rest = skipSlashes(w.rest)
+		if w.rest != "" {
+			break
+		}
+		if w.depth == 0 {
+			return "", true, false
+		}
+		w.depth--
+		s := f.trail[w.depth]
+		w.rest = text(s.addr, s.n)
+	}
+	n := 0
+	for n < len(w.rest) && w.rest[n] != '/' {
+		n++
+	}
+	name, w.rest = w.rest[:n], w.rest[n:]
+	if after := skipSlashes(w.rest); after == "" {
+		last = w.depth == 0
+		w.slash = w.slash || last && w.rest != ""
+		w.rest = ""
+	}
+	return name, last, true
+}
+
+func skipSlashes(s string) string {
+	for s != "" && s[0] == '/' {
+		s = s[1:]
+	}
+	return s
+}
+
+// step goes from the directory w.Node to the name in it.
+func (f *FS) step(w *walk, name string) Errno {
+	dir := w.Node
+	switch {
+	case f.Type(dir) != TypeDir:
+		return ENOTDIR
+	case len(name) > NameMax:
+		return ENAMETOOLONG
+	}
+	w.Place = Place{Dir: dir, Name: name}
+	switch name {
+	case ".":
+		w.Node, w.Last = dir, LastDot
+		return 0
+	case "..":
+		w.Last = LastDotDot
+		if w.Node = f.parent(dir); w.Node == 0 {
+			return ENOENT
+		}
+		return 0
+	}
+	f.refresh(dir)
+	if w.entry = f.find(dir, name); w.entry != 0 {
+		w.Node = entryAt(w.entry).node
+	}
+	return 0
+}
+
+// through goes on at what the link w.Node says. It is done if that is a node, not
+// a path.
+func (f *FS) through(w *walk, last bool) (done bool, errno Errno) {
+	if w.links++; w.links > maxLinks {
+		return false, ELOOP
+	}
+	i := f.inode(w.Node)
+	if i.flags&Magic != 0 && f.follow != 0 {
+		to, errno := (*(*func(Node, uint32) (Node, Errno))(unsafe.Pointer(&f.follow)))(w.Node, i.tag)
+		if to == 0 && errno == 0 {
+			errno = ENOENT
+		}
+		w.Place = Place{Node: to, Last: LastDot}
+		return true, errno
+	}
+	if i.size == 0 {
+		return false, ENOENT
+	}
+	if !last && w.rest != "" {
+		f.trail[w.depth] = span{addrOf(w.rest), uintptr(len(w.rest))}
+		w.depth++
+	}
+	w.rest = text(i.data, uintptr(i.size))
+	w.begin(f, w.Dir)
+	return false, 0
+}
+
+// Readlink is the text of a symbolic link.
+func (f *FS) Readlink(n Node) (string, Errno) {
+	i := f.inode(n)
+	if !i.is(TypeLink) {
+		return "", EINVAL
+	}
+	return text(i.data, uintptr(i.size)), 0
+}
