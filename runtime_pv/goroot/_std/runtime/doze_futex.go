@@ -125,7 +125,7 @@ func dozeNanosleep(deadline int64) uintptr {
 	t := dozeCurrent()
 	t.rax = 0
 	if deadline-dozeNow() < dozeShort {
-		if dozeSched.head != nil {
+		if dozeSched.ready > 0 {
 			dozeYield()
 			return dozeKeep
 		}

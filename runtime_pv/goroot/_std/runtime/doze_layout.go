@@ -118,6 +118,7 @@ type dozeThread struct {
 	altSize  uintptr
 
 	on    *dozeVCPU // where it runs
+	last  *dozeVCPU // where it ran last
 	since int64     // when it got the vCPU
 	ran   int64     // ns it had the vCPU
 
@@ -141,6 +142,8 @@ type dozeVCPU struct {
 	alive   uint32 // 1: has reached the kernel
 	armed   int64  // deadline its timer is armed for, dozeForever if none
 	due     int64  // deadline it sleeps until, while it sleeps
+
+	head, tail *dozeThread // its run queue
 }
 
 const (

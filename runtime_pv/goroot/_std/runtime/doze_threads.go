@@ -19,10 +19,9 @@ const (
 )
 
 var dozeSched struct {
-	head, tail *dozeThread // ready, in order
-	ready      int32       // how many
-	looking    int32       // vCPUs on their way to the queue
-	idle       uint64      // vCPUs asleep, one bit each
+	ready   int32  // threads in all queues
+	looking int32  // vCPUs on their way to them
+	idle    uint64 // vCPUs asleep, one bit each
 
 	free *dozeThread // pages of dead threads
 	made uintptr     // threads ever made: pages in use at dozeThreadBase
@@ -98,46 +97,22 @@ func dozeExitThread() {
 	dozeSchedule()
 }
 
-// dozeReadyLast puts t at the end of the queue, dozeReadyFirst at its head. If
-// no vCPU is on its way to it, one that sleeps is woken.
-func dozeReadyLast(t *dozeThread) {
-	s := &dozeSched
-	t.state, t.on, t.next = dozeStateReady, nil, nil
-	if s.tail == nil {
-		s.head = t
-	} else {
-		s.tail.next = t
-	}
-	s.tail = t
-	s.ready++
-	dozeWakeVCPU()
-}
-
-func dozeReadyFirst(t *dozeThread) {
-	s := &dozeSched
-	t.state, t.on, t.next = dozeStateReady, nil, s.head
-	if s.head == nil {
-		s.tail = t
-	}
-	s.head = t
-	s.ready++
-	dozeWakeVCPU()
-}
-
-// dozeYield lets the others go first.
+// dozeYield lets others go first.
 func dozeYield() {
-	if dozeSched.head != nil {
+	if dozeSched.ready > 0 {
 		dozeRequeue(dozeCurrent())
 	}
 }
 
-// dozeRequeue puts the current thread at the end of the queue and goes on with
-// the one at its head.
+// dozeRequeue gives the vCPU to the next ready thread, which there is, and puts the
+// current one at the end of the queue.
 func dozeRequeue(t *dozeThread) {
-	dozeSched.looking++ // this vCPU takes one: no other need wake
-	dozeReadyLast(t)
-	dozeSched.looking--
-	dozeSchedule()
+	v := dozeSelf()
+	now := dozeNow()
+	dozeCharge(now)
+	next := dozeDequeue(v)
+	dozeEnqueue(v, t, v.tail)
+	dozeRun(v, next, now)
 }
 
 // dozeSchedule gives the vCPU to the next ready thread, sleeping until there is
@@ -149,18 +124,16 @@ func dozeSchedule() {
 	dozeCharge(now)
 	v.current = nil
 	s.looking++
-	if s.head == nil {
+	if s.ready == 0 {
 		dozeIdle(v)
 		now = dozeNow()
 	}
 	s.looking--
-	t := s.head
-	s.head = t.next
-	if s.head == nil {
-		s.tail = nil
-	}
-	s.ready--
-	t.state, t.on, t.next, t.since = dozeStateRunning, v, nil, now
+	dozeRun(v, dozeDequeue(v), now)
+}
+
+func dozeRun(v *dozeVCPU, t *dozeThread, now int64) {
+	t.state, t.on, t.last, t.since = dozeStateRunning, v, v, now
 	v.current = t
 }
 
@@ -176,10 +149,10 @@ func dozeCharge(now int64) {
 // dozeIdle sleeps until a thread is ready.
 func dozeIdle(v *dozeVCPU) {
 	s := &dozeSched
-	for s.head == nil {
+	for s.ready == 0 {
 		dozeTakeInterrupts(v)
 		dozeExpire(dozeNow())
-		if s.head != nil {
+		if s.ready > 0 {
 			return
 		}
 		deadline := dozeNextDeadline()
@@ -263,12 +236,12 @@ func dozeAttend() {
 	dozeTakeInterrupts(v)
 	now := dozeNow()
 	t := v.current
-	first := s.head
+	first := v.head
 	dozeExpire(now)
 	if s.sysmon != nil && s.due <= now {
 		dozeWakeSysmon()
 	}
-	if s.ready > s.looking && (s.head != first || now-t.since >= dozeSlice) {
+	if s.ready > s.looking && (v.head != first || now-t.since >= dozeSlice) {
 		dozeRequeue(t)
 	}
 }

@@ -73,21 +73,11 @@ func dozeShootdown() {
 	}
 }
 
-// dozeWakeVCPU wakes a vCPU if more threads are ready than vCPUs are on their
-// way to them.
-func dozeWakeVCPU() {
-	s := &dozeSched
-	if s.idle == 0 || s.ready <= s.looking {
-		return
-	}
-	i := uintptr(0)
-	for s.idle>>i&1 == 0 {
-		i++
-	}
-	v := dozeVCPUAt(i)
+// dozeWakeVCPU wakes a vCPU that sleeps.
+func dozeWakeVCPU(v *dozeVCPU) {
 	dozeAwake(v)
 	if dozePark {
-		mmio.Out32(abi.PortKick, uint32(i))
+		mmio.Out32(abi.PortKick, uint32(v.index()))
 	} else {
 		dozeInterruptVCPU(v)
 	}
