@@ -17,8 +17,8 @@ func dozeTryClear(dst, n uintptr) (left uintptr)
 
 // The one instruction of each that touches the program's memory. A fault there
 // goes on behind it, dozeRepSize further, with what is left in RCX.
-func dozeRepMovsb()
-func dozeRepStosb()
+func dozeRepMovsb(dst, src, n uintptr) (left uintptr)
+func dozeRepStosb(dst, n uintptr) (left uintptr)
 
 const dozeRepSize = 2
 
