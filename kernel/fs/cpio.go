@@ -182,8 +182,7 @@ func (f *FS) enterLast(dir Node, name string, m *member, flags uint32) Errno {
 		return errno
 	}
 	if kind != TypeDir {
-		i := f.inode(n)
-		i.data, i.dataLen, i.size = addrOf(m.body), uintptr(len(m.body)), uint64(len(m.body))
+		f.inode(n).useInPlace(m.body)
 	}
 	return 0
 }

@@ -43,6 +43,11 @@ func (f *FS) Prepare(n Node, off, count uint64) (addr, size uintptr, errno Errno
 	return page + in, uintptr(min(count, uint64(PageSize-in))), 0
 }
 
+// useInPlace makes s what a new node holds.
+func (i *inode) useInPlace(s string) {
+	i.data, i.dataLen, i.size = addrOf(s), uintptr(len(s)), uint64(len(s))
+}
+
 // own is ensure for a file whose bytes may be used in place: the page begins with
 // them.
 func (f *FS) own(i *inode, index uintptr) uintptr {

@@ -282,6 +282,9 @@ func TestHooks(t *testing.T) {
 	}
 	w.Hooks(fill, follow)
 	require.Zero(t, w.mkdir("/d", 0o755))
+	_, errno := w.PlantFile(w.node("/d"), "constant", 0o444, "text")
+	require.Zero(t, errno)
+	assert.Equal(t, "text", w.read(w.node("/d/constant")))
 	w.Mark(w.node("/d"), Dynamic|ReadOnly, 5)
 	for i, name := range []string{"/good", "/bad"} {
 		require.Zero(t, w.symlink("text", name))
@@ -290,11 +293,11 @@ func TestHooks(t *testing.T) {
 		w.Mark(p.Node, Magic, uint32(i+1))
 	}
 	assert.NotZero(t, w.node("/d/grown"))
-	assert.Equal(t, []string{"grown"}, w.list(w.node("/d")))
+	assert.Equal(t, []string{"constant", "grown"}, w.list(w.node("/d")))
 	assert.Positive(t, fills)
 	assert.Equal(t, EROFS, w.create("/d/other", ""))
 	assert.Equal(t, target, w.node("/good"))
-	_, errno := w.place("/good/", Follow)
+	_, errno = w.place("/good/", Follow)
 	assert.Equal(t, ENOTDIR, errno)
 	_, errno = w.place("/bad", Follow)
 	assert.Equal(t, ENXIO, errno)

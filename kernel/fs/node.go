@@ -106,11 +106,10 @@ func (f *FS) reap(n Node) {
 	f.give(uintptr(n), inodeSize)
 }
 
-// Mark gives a node flags, and a tag for the hooks.
+// Mark gives a node these flags and no others, and a tag for the hooks.
 func (f *FS) Mark(n Node, flags, tag uint32) {
 	i := f.inode(n)
-	i.flags |= flags
-	i.tag = tag
+	i.flags, i.tag = flags, tag
 }
 
 // Tag is what Mark gave.

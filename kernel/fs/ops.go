@@ -61,6 +61,16 @@ func (f *FS) plant(dir Node, name string, mode uint32, dev uint64, inPlace bool)
 	return n, 0
 }
 
+// PlantFile is Plant for a regular file whose name and bytes stay where they are
+// for ever, as they are.
+func (f *FS) PlantFile(dir Node, name string, perm uint32, body string) (Node, Errno) {
+	n, errno := f.plant(dir, name, TypeFile|perm, 0, true)
+	if errno == 0 {
+		f.inode(n).useInPlace(body)
+	}
+	return n, errno
+}
+
 // PlantLink is Plant for a symbolic link.
 func (f *FS) PlantLink(dir Node, name, target string) (Node, Errno) {
 	body := f.take(uintptr(len(target)))
