@@ -4,7 +4,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks boot lint setup setup-run clean
+.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness soak boot std lint setup setup-run clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ test-qemu: build ## the qemu tier alone: the same images under QEMU, emulated
 test-nested: build ## the kvm tier on upstream KVM inside an emulated machine
 	@ci/tiers nested
 
-bench: bench-boot bench-start bench-idle bench-clocks ## everything that is measured (docs/benchmarks.md)
+bench: bench-boot bench-start bench-idle bench-clocks bench-parallel bench-preempt bench-lateness ## everything that is measured (docs/benchmarks.md)
 
 bench-boot: build ## time from starting QEMU to the program's first line, beside Linux
 	$(GO) run ./ci/bench boot
@@ -52,6 +52,24 @@ bench-idle: build ## host CPU of an idle machine, beside Linux
 bench-clocks: build ## the guest's clocks against the host's over a minute, the VMM stopped for 5 s half-way
 	bin/doze build -o bin/clock.doze ./apps/clock
 	$(GO) run ./ci/clocks -stop 5s bin/doze run bin/clock.doze
+
+bench-parallel: build ## work a second on 1, 2 and 4 vCPUs, beside a process with that GOMAXPROCS
+	@ci/bench/run parallel
+
+bench-preempt: build ## lateness of a ticker and length of collections beside loops that never call, beside a process
+	@ci/bench/run preempt
+
+bench-lateness: build ## lateness of time.Sleep(1ms), beside a process
+	@ci/bench/run lateness
+
+DURATION ?= 10m
+CPUS     ?= 2
+
+soak: build ## a random mix of everything for DURATION (10m) on CPUS (2) vCPUs
+	bin/doze run --cpus $(CPUS) --memory 256M ./apps/soak -for $(DURATION)
+
+std: build ## the standard library's own tests natively and in machines; writes docs/std.md, goes on where it was (STD="-only '^sort$$'")
+	$(GO) run ./ci/std $(STD)
 
 boot: ## rebuild the boot blob from its assembly
 	$(GO) run ./kernel/boot/mk

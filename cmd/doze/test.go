@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
+	"syscall"
 
 	doze "github.com/doze-vm/doze"
 	"github.com/doze-vm/doze/runtime_pv/embed"
@@ -122,6 +124,12 @@ func runTests(ctx context.Context, f testFlags, args gotest.Args) error {
 	cmd := tc.Command(ctx, root, args.Dir, goArgs...)
 	cmd.Env = append(cmd.Env, testMachineEnv+"="+string(settings))
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	// go test passes no signal on to what it runs: all of them get it. They end
+	// with this thread, which is the process's first and lives as long.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	err = cmd.Run()
 	var exit *exec.ExitError
 	switch {

@@ -18,6 +18,7 @@ import (
 	"github.com/doze-vm/doze/runtime_pv/embed"
 	"github.com/doze-vm/doze/runtime_pv/gotest"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 )
 
 // testMachineEnv is the variable by which doze test tells the commands that go
@@ -65,6 +66,8 @@ func newTestMachine() *cobra.Command {
 // and runs it. Its errors go where the test's output goes: go test shows them.
 func (m *testMachine) run(ctx context.Context, binary string, args []string) error {
 	start := time.Now()
+	// A machine must not outlive the go test that started it.
+	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0)
 	dir, err := os.Getwd()
 	if err != nil {
 		return err
