@@ -189,14 +189,15 @@ const (
 
 // Bits of ParkPending.
 const (
-	EventKick   = 1 << 0
-	EventSignal = 1 << 1 // the VMM has a signal for the program
-	EventDevice = 1 << 8 // << device index
+	EventKick    = 1 << 0
+	EventControl = 1 << 1 // PortControl has control lines for the guest
+	EventDevice  = 1 << 8 // << device index
 )
 
 // Ports that ring 3 may use. PortControl carries lines of text to whoever runs
-// the machine (docs/nucleus.md 8); PortExit ends it (QEMU's isa-debug-exit sits
-// there). PortPark, PortKick and PortStart exist under hostvmm only.
+// the machine, and under hostvmm from it (docs/nucleus.md 8); PortExit ends it
+// (QEMU's isa-debug-exit sits there). PortPark, PortKick and PortStart exist under
+// hostvmm only.
 const (
 	PortControl = 0xe9
 	PortExit    = 0xf4
@@ -218,6 +219,7 @@ const (
 	FeatWall          = 1 << 1     // the machine page's wall clock is kept
 	FeatZeroRAM       = 1 << 2     // RAM beyond the image is zero at boot
 	FeatStart         = 1 << 3     // PortStart
+	FeatControl       = 1 << 4     // IN from PortControl, and ParkWant
 )
 
 // MMIO windows of virtio-mmio devices: the place QEMU's microvm has them too.

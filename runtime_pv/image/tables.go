@@ -15,10 +15,10 @@ const (
 	lowEnd   = 0x100000
 )
 
-// Devices: virtio-mmio windows for ring 3, IOAPIC and LAPIC for ring 0.
+// Devices: virtio-mmio windows and the IOAPIC for ring 3, the LAPIC for ring 0.
 const (
 	userDevices   = 0xfea00000
-	kernelDevices = 0xfec00000
+	kernelDevices = 0xfee00000
 	devicesEnd    = 0xff000000
 )
 

@@ -24,8 +24,6 @@ type rules struct {
 	calls []callRule
 	// texts are the other places to replace.
 	texts []textRule
-	// removed files are replaced by files of other names.
-	removed []string
 }
 
 // callRule replaces one call in one function, which must occur exactly once.
@@ -54,6 +52,8 @@ var seam = rules{
 	},
 	calls: []callRule{
 		{"runtime/proc.go", "sysmon", "usleep(delay)", "dozeSysmonDelay(delay)"},
+		{"runtime/netpoll_epoll.go", "netpoll", "linux.EpollWait(epfd, events[:], int32(len(events)), waitms)",
+			"dozeNetpollWait(epfd, events[:], int32(len(events)), delay)"},
 		{"runtime/proc.go", "sysmon", "notetsleep(&sched.sysmonnote, sleep)", "dozeSysmonWait(&sched.sysmonnote, sleep)"},
 	},
 	texts: []textRule{
@@ -61,7 +61,6 @@ var seam = rules{
 		// stack pointer.
 		{"runtime/sys_linux_amd64.s", "TEXT runtime·sigreturn__sigaction(SB),NOSPLIT,$0\n", "TEXT runtime·sigreturn__sigaction(SB),NOSPLIT|NOFRAME,$0\n"},
 	},
-	removed: []string{"runtime/netpoll_epoll.go"},
 }
 
 var versionForm = regexp.MustCompile(`^go(1\.\d+)(?:\.\d+|rc\d+|beta\d+)?(?:[ -].*)?$`)
@@ -108,11 +107,6 @@ func (r rules) apply(src string) error {
 	for _, t := range r.texts {
 		if err := edit(src, t.file, t.rewrite); err != nil {
 			return err
-		}
-	}
-	for _, name := range r.removed {
-		if err := os.Remove(filepath.Join(src, filepath.FromSlash(name))); err != nil {
-			return fmt.Errorf("%w: this Go tree is not the one Doze was checked against", err)
 		}
 	}
 	return nil

@@ -1,5 +1,6 @@
 // Package console writes to a virtio console (VIRTIO 1.2, 5.3), port 0, on its
-// transmit queue. It has no input, no further ports and no interrupts.
+// transmit queue, and reads from it on its receive queue if asked to. It has no
+// further ports and handles no interrupts.
 //
 // It carries stdout, stderr and the last words of a crash, so it runs beneath the
 // Go scheduler and must never allocate, panic, sleep or store a pointer, and
@@ -14,8 +15,11 @@ import (
 	"github.com/doze-vm/doze/kernel/mmio"
 )
 
-// transmitQueue is port 0's (5.3.2).
-const transmitQueue = 1
+// Queues of port 0 (5.3.2).
+const (
+	receiveQueue  = 0
+	transmitQueue = 1
+)
 
 // queueSize is as small as serves: one buffer in flight, and the last descriptor
 // for a crash.
@@ -43,11 +47,15 @@ type Console struct {
 	mem   uintptr
 	spins int
 	q     queue.Queue
+	in    queue.Queue // has no descriptors without input
 }
 
 // Init starts the console whose registers are at base. queueMem is the address
 // of MemSize bytes in a row, page-aligned, the console's from now on.
-func (c *Console) Init(base, queueMem uintptr) transport.Code {
+func (c *Console) Init(base, queueMem uintptr) transport.Code { return c.start(base, queueMem, 0) }
+
+// start is Init, and InitInput if inputMem is not 0.
+func (c *Console) start(base, queueMem, inputMem uintptr) transport.Code {
 	*c = Console{}
 	if base == 0 || queueMem == 0 || queueMem%queue.Align != 0 {
 		return transport.BadMemory
@@ -56,10 +64,17 @@ func (c *Console) Init(base, queueMem uintptr) transport.Code {
 	if code := r.Begin(transport.DeviceConsole); code != transport.OK {
 		return code
 	}
-	var q queue.Queue
+	var q, in queue.Queue
 	code := transport.BadMemory
 	if q.Init(queueMem, queueSize) == queue.OK {
 		code = r.SetQueue(transmitQueue, &q)
+	}
+	if code == transport.OK && inputMem != 0 {
+		code = transport.BadMemory
+		if in.Init(inputMem, queueSize) == queue.OK {
+			in.WantInterrupts(true)
+			code = r.SetQueue(receiveQueue, &in)
+		}
 	}
 	if code == transport.OK {
 		code = r.Start()
@@ -68,7 +83,7 @@ func (c *Console) Init(base, queueMem uintptr) transport.Code {
 		r.Fail()
 		return code
 	}
-	*c = Console{regs: r, mem: queueMem, spins: patience, q: q}
+	*c = Console{regs: r, mem: queueMem, spins: patience, q: q, in: in}
 	return transport.OK
 }
 

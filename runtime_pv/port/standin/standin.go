@@ -24,12 +24,21 @@ const runtimeGo = `package runtime
 
 import (
 	"internal/runtime/doze/mem"
+	"internal/runtime/syscall/linux"
 	_ "unsafe"
 )
 
 func dozeSysmonDelay(us uint32) { usleep(us) }
 
 func dozeSysmonWait(n *note, ns int64) bool { return notetsleep(n, ns) }
+
+func dozeNetpollWait(epfd int32, events []linux.EpollEvent, n int32, delay int64) (int32, uintptr) {
+	ms := int32(min(max(delay, -1), 1e9))
+	if delay > 0 {
+		ms = int32(min((delay+999_999)/1e6, 1e9))
+	}
+	return linux.EpollWait(epfd, events, n, ms)
+}
 
 // dozecall is called by the assembly of syscall too.
 //
@@ -95,13 +104,10 @@ TEXT ·answer(SB),NOSPLIT,$0-8
 // Sources returns the guest side for a toolchain.
 func Sources(t *testing.T, tc port.Toolchain) fstest.MapFS {
 	t.Helper()
-	epoll, err := os.ReadFile(filepath.Join(tc.GOROOT, "src/runtime/netpoll_epoll.go"))
-	require.NoError(t, err)
 	return fstest.MapFS{
 		std + "runtime/doze.go":            {Data: []byte(runtimeGo)},
 		std + "runtime/doze_linux_amd64.s": {Data: []byte(runtimeAsm)},
 		std + "runtime/rt0_linux_amd64.s":  {Data: []byte(rt0Asm)},
-		std + "runtime/netpoll_doze.go":    {Data: epoll},
 		"kernel/mem/mem.go":                {Data: []byte(memGo)},
 		"kernel/mem/mem.s":                 {Data: []byte(memAsm)},
 		"kernel/mem/mem_test.go":           {Data: []byte("package nonsense")},

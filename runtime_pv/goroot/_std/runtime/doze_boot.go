@@ -59,6 +59,10 @@ func dozeBoot(machine uintptr) {
 	dozeRandomInit()
 	dozeFindDevices(info.cmdline)
 	dozeFdInit()
+	if cpu.doze&abi.FeatControl != 0 {
+		dozeInput.from = dozeControlPort
+	}
+	dozeInputInit()
 	stack := dozeBuildStack(info.cmdline)
 	dozeGate(abi.ReqHideLow, 0, 0, 0, 0, 0)
 	dozeStartVCPUs(cpus)

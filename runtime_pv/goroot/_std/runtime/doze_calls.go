@@ -20,11 +20,14 @@ const (
 	dozeENOMEM       = 12
 	dozeEACCES       = 13
 	dozeEFAULT       = 14
+	dozeEBUSY        = 16
+	dozeEEXIST       = 17
 	dozeENODEV       = 19
 	dozeEINVAL       = 22
 	dozeEMFILE       = 24
 	dozeENOTTY       = 25
 	dozeESPIPE       = 29
+	dozeEPIPE        = 32
 	dozeERANGE       = 34
 	dozeENAMETOOLONG = 36
 	dozeENOSYS       = 38
@@ -34,10 +37,11 @@ const (
 
 func dozeErr(e uintptr) uintptr { return -e }
 
-// Calls of our own, out of Linux's range: sysmon's two sleeps.
+// Calls of our own, out of Linux's range: sysmon's two sleeps, and netpoll's.
 const (
 	dozeCallSysmonWait  = 0x10000 // address of the note's word
 	dozeCallSysmonDelay = 0x10001
+	dozeCallNetpollWait = 0x10002 // epoll_wait for nanoseconds, which holds no P
 )
 
 // dozeSyscall serves the call that the current thread has made; dozecall calls
@@ -76,6 +80,8 @@ func dozeServe(t *dozeThread, nr uintptr) uintptr {
 		return dozeClockNanosleep(b, c)
 	case dozeCallSysmonWait, dozeCallSysmonDelay:
 		return dozeSysmonCall(t, nr, a)
+	case dozeCallNetpollWait:
+		return dozeEpollWait(t, a, b, c, dozeNanoseconds(int64(d)), false)
 	case 1:
 		return dozeWrite(a, b, c)
 	case 0:
@@ -190,7 +196,9 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 	case 33, 292:
 		return dozeDup3(a, b, c, nr == 292)
 	case 16:
-		return dozeIoctl(a)
+		return dozeIoctl(a, b, c)
+	case 7, 22, 213, 232, 233, 271, 281, 284, 290, 291, 293, 441:
+		return dozeServeStreams(t, nr)
 	case 21, 269, 439:
 		return dozeAccess(t, nr)
 	case 89, 267:

@@ -140,6 +140,9 @@ func dozeReadCommandLine(p uintptr) (want uint32) {
 		}
 		i.strace = i.strace || w.is("doze.strace")
 		i.forceHalt = i.forceHalt || w.is("doze.idle=hlt")
+		if w.is("doze.control=com1") {
+			dozeInput.from = dozeControlUART
+		}
 	}
 	return
 }

@@ -15,6 +15,8 @@ var dozeConsoles struct {
 	ready [2]bool
 	dev   [2]console.Console
 	mem   [2][console.MemSize + dozePage]byte
+	input bool // the first receives, too
+	inMem [console.InputMemSize + dozePage]byte
 }
 
 // dozeConsoleAdd takes the device window at base for the next stream. The first
@@ -45,6 +47,34 @@ func dozeConsole(stream int) *console.Console {
 		c.ready[stream] = true
 	}
 	return &c.dev[stream]
+}
+
+// dozeConsoleAsk gives the first console n bytes at p to receive input in. A
+// console that could only send until now is started anew: what it was given to
+// send is sent.
+func dozeConsoleAsk(p, n uintptr) bool {
+	c := &dozeConsoles
+	if c.base[0] == 0 {
+		return false
+	}
+	if !c.input {
+		at := alignUp(dozeAddr(&c.mem[0][0]), dozePage)
+		in := alignUp(dozeAddr(&c.inMem[0]), dozePage)
+		c.ready[0] = c.dev[0].InitInput(c.base[0], at, in) == 0
+		if c.input = c.ready[0]; !c.input {
+			return false
+		}
+	}
+	return c.dev[0].Ask(p, uint32(n))
+}
+
+// dozeConsoleTake returns how many bytes the first console has received, if it
+// has received any since it was asked to.
+func dozeConsoleTake() (n uintptr, ok bool) {
+	if !dozeConsoles.input {
+		return 0, false
+	}
+	return dozeConsoles.dev[0].Take()
 }
 
 func dozeConsoleWrite(fd, p, n uintptr) uintptr {

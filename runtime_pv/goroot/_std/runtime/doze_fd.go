@@ -20,7 +20,12 @@ const (
 	dozeFileNull
 	dozeFileZero
 	dozeFileRandom
-	dozeFileText // a snapshot of text in a page of its own
+	dozeFileText    // a snapshot of text in a page of its own
+	dozeFilePipeIn  // the end of a pipe that is read
+	dozeFilePipeOut // the end that is written
+	dozeFileCounter // an eventfd
+	dozeFileEpoll
+	dozeFileInput // standard input
 )
 
 // Flags of an open file (asm-generic/fcntl.h).
@@ -151,11 +156,18 @@ func dozeDrop(f *dozeFile) {
 // dozeFdInit opens the standard streams.
 func dozeFdInit() {
 	for fd := uintptr(0); fd < 3; fd++ {
-		f := dozeNewFile(dozeFileConsole, dozeORdwr)
+		kind, flags := uint32(dozeFileConsole), uint32(dozeORdwr)
+		if fd == 0 {
+			kind, flags = dozeFileInput, dozeORdonly
+		}
+		f := dozeNewFile(kind, flags)
 		if f == nil || dozeInstall(f, 0, 0) != fd {
 			dozeFatal("no memory for the standard streams")
 		}
 		f.obj = fd
+		if fd == 0 {
+			dozeInput.file = f
+		}
 	}
 }
 
@@ -247,6 +259,8 @@ func dozeFcntl(fd, cmd, arg uintptr) uintptr {
 	case getLk, ofdGetLk:
 		mmio.Store16(arg, unlocked)
 		return 0
+	case dozeSetPipeSize, dozeGetPipeSize:
+		return dozePipeFcntl(f, cmd, arg)
 	}
 	return dozeErr(dozeEINVAL)
 }

@@ -63,12 +63,16 @@ func dozeFileEnd(f *dozeFile) {
 	if f.kind == dozeFileText && f.obj != 0 {
 		dozePageFree(f.obj)
 	}
+	dozeStreamEnd(f)
 }
 
 func dozeRead(fd, p, n uintptr) uintptr {
 	f := dozeFd(fd)
 	if f == nil {
 		return dozeErr(dozeEBADF)
+	}
+	if dozeIsStream(f) {
+		return dozeStreamRead(f, p, n)
 	}
 	r := dozeReadAt(f, p, n, f.pos)
 	if int(r) > 0 {
@@ -82,7 +86,7 @@ func dozePread(fd, p, n, off uintptr) uintptr {
 	if f == nil {
 		return dozeErr(dozeEBADF)
 	}
-	if f.kind == dozeFileConsole {
+	if f.kind == dozeFileConsole || dozeIsStream(f) {
 		return dozeErr(dozeESPIPE)
 	}
 	return dozeReadAt(f, p, n, off)
@@ -117,6 +121,8 @@ func dozeWrite(fd, p, n uintptr) uintptr {
 		return dozeErr(dozeEBADF)
 	case f.kind == dozeFileConsole:
 		return dozeConsoleWrite(f.obj, p, n)
+	case dozeIsStream(f):
+		return dozeStreamWrite(f, p, n)
 	}
 	return n
 }
@@ -126,6 +132,9 @@ func dozeWritev(fd, iov, count uintptr) uintptr {
 	var sum uintptr
 	for i := uintptr(0); i < count; i++ {
 		n := uintptr(mmio.Load64(iov + i*16 + 8))
+		if f := dozeFd(fd); i > 0 && f != nil && dozeIsStream(f) {
+			return sum // one part at a time: a write that waits begins anew
+		}
 		r := dozeWrite(fd, uintptr(mmio.Load64(iov+i*16)), n)
 		if int(r) < 0 {
 			return r
@@ -140,7 +149,7 @@ func dozeSeek(fd, off, whence uintptr) uintptr {
 	switch {
 	case f == nil:
 		return dozeErr(dozeEBADF)
-	case f.kind == dozeFileConsole:
+	case f.kind == dozeFileConsole || dozeIsStream(f):
 		return dozeErr(dozeESPIPE)
 	}
 	switch whence {
@@ -161,13 +170,17 @@ func dozeSeek(fd, off, whence uintptr) uintptr {
 
 // dozeStatKind fills struct stat (144 bytes) for a kind of file.
 func dozeStatKind(kind uint8, size, st uintptr) uintptr {
-	const charDevice, regular, readAll, readWrite = 0o020000, 0o100000, 0o444, 0o666
+	const charDevice, regular, fifo, readAll, readWrite, owner = 0o020000, 0o100000, 0o010000, 0o444, 0o666, 0o600
 	mode := uint32(charDevice | readWrite)
 	switch kind {
 	case dozeFileConsole:
 		mode = charDevice | 0o620
 	case dozeFileText:
 		mode = regular | readAll
+	case dozeFilePipeIn, dozeFilePipeOut, dozeFileInput:
+		mode = fifo | owner
+	case dozeFileCounter, dozeFileEpoll:
+		mode = owner
 	}
 	mmio.Clear(st, 144)
 	mmio.Store64(st+8, uint64(kind)+1) // inode
@@ -205,9 +218,10 @@ func dozeAccess(t *dozeThread, nr uintptr) uintptr {
 	return 0
 }
 
-func dozeIoctl(fd uintptr) uintptr {
-	if dozeFd(fd) == nil {
+func dozeIoctl(fd, cmd, arg uintptr) uintptr {
+	f := dozeFd(fd)
+	if f == nil {
 		return dozeErr(dozeEBADF)
 	}
-	return dozeErr(dozeENOTTY)
+	return dozeStreamIoctl(f, cmd, arg)
 }

@@ -49,8 +49,8 @@ func dozeSleep(v *dozeVCPU, deadline int64) {
 // (docs/nucleus.md 6). A timer that is still armed may fire meanwhile; it
 // would only say what the return says too.
 func dozeSleepParked(page uintptr, deadline int64) {
-	if mmio.Xchg64(page+abi.ParkPending, 0) != 0 || mmio.Load64(page+abi.VCPUPending) != 0 {
-		return
+	if mmio.Load64(page+abi.ParkPending) != 0 || mmio.Load64(page+abi.VCPUPending) != 0 {
+		return // dozeTakeInterrupts takes them
 	}
 	due := uint64(deadline)
 	if deadline == dozeForever {
@@ -58,12 +58,16 @@ func dozeSleepParked(page uintptr, deadline int64) {
 	}
 	mmio.Store64(page+abi.ParkDue, due)
 	mmio.Out8(abi.PortPark, 0)
-	mmio.Xchg64(page+abi.ParkPending, 0)
 }
 
-// dozeTakeInterrupts takes note of the interrupts that the nucleus has seen.
+// dozeTakeInterrupts takes note of the interrupts that the nucleus has seen, and
+// of the VMM's events.
 func dozeTakeInterrupts(v *dozeVCPU) {
+	dozeTakeEvents(v)
 	bits := mmio.Xchg64(v.page()+abi.VCPUPending, 0)
+	if bits&(1<<(dozeVectorCOM1-abi.VectorBase)) != 0 {
+		dozeUARTReceive()
+	}
 	if bits&(1<<(abi.VectorTimer-abi.VectorBase)) != 0 {
 		dozeStats.timers++
 		v.armed = dozeForever

@@ -109,6 +109,7 @@ type dozeThread struct {
 	waits   uint32      // how the call that waits goes on (doze_wait.go)
 	resumed uint32      // how the call being served waited before, if it did
 	until   int64       // the deadline it waited for
+	done    uintptr     // bytes that the call which waits has written
 	alarm   dozeAlarm
 
 	mask     uint64 // blocked signals, bit sig-1

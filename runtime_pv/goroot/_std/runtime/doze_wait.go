@@ -22,13 +22,21 @@ const (
 // again then. holdsP says that a goroutine's system call waits: the runtime must
 // have the chance to take its P away, even from a machine that sleeps.
 func dozeWaitOn(obj uintptr, deadline int64, holdsP bool) uintptr {
+	if deadline != dozeForever {
+		return dozeWaitAs(dozeWaitOnce, obj, deadline, holdsP)
+	}
+	return dozeWaitAs(dozeWaitRestart, obj, deadline, holdsP)
+}
+
+// dozeWaitAs is dozeWaitOn for calls that say themselves whether a signal handler
+// ends them.
+func dozeWaitAs(waits uint32, obj uintptr, deadline int64, holdsP bool) uintptr {
 	t := dozeCurrent()
 	t.rsp -= 8
 	mmio.Store64(t.rsp, uint64(t.rip)) // where the CALL had put it
 	t.rip = goabi.FuncPCABI0(dozecall)
-	t.waits = dozeWaitRestart
+	t.waits = waits
 	if deadline != dozeForever {
-		t.waits = dozeWaitOnce
 		dozeAlarmAdd(&t.alarm, deadline)
 	}
 	t.until = deadline
@@ -47,10 +55,10 @@ func dozeNotify(obj, n uintptr) { dozeFutexWake(obj, n) }
 // dozeNotWaiting ends the state of a thread whose call is interrupted by a
 // handler: it either is still before its call, or gets EINTR from it.
 func dozeNotWaiting(t *dozeThread, restart bool) {
-	if t.waits == dozeWaitOnce || t.waits == dozeWaitRestart && !restart {
+	if t.waits == dozeWaitOnce || t.waits == dozeWaitRestart && (!restart || t.done != 0) {
 		t.rip = uintptr(mmio.Load64(t.rsp))
 		t.rsp += 8
-		t.rax = dozeErr(dozeEINTR)
+		t.rax = t.wrote(dozeEINTR)
 	}
 	t.waits = dozeWaitNone
 }

@@ -1,41 +1,16 @@
 package runtime
 
-// The network poller of a Doze machine: one word, set by netpollBreak, waited
-// for with a deadline. Nothing here can be polled yet, so netpollopen refuses
-// as epoll does for regular files, and package os falls back to plain calls.
+// The one place where netpoll's epoll differs from Linux's.
 
 import (
-	"internal/runtime/atomic"
+	"internal/runtime/syscall/linux"
 	"unsafe"
 )
 
-var dozeBreak uint32
-
-func netpollinit() {}
-
-func netpollIsPollDescriptor(uintptr) bool { return false }
-
-func netpollopen(uintptr, *pollDesc) uintptr { return dozeEPERM }
-
-func netpollclose(uintptr) uintptr { return dozeEPERM }
-
-func netpollarm(*pollDesc, int) {
-	throw("runtime: netpollarm without a descriptor that can be polled")
-}
-
-// netpollBreak ends the wait in netpoll, or the next one if none is under way.
-func netpollBreak() {
-	if atomic.Xchg(&dozeBreak, 1) == 0 {
-		futexwakeup(&dozeBreak, 1)
-	}
-}
-
-// netpoll waits: for ever if delay < 0, not at all if 0, else for delay ns.
-func netpoll(delay int64) (gList, int32) {
-	if delay == 0 {
-		return gList{}, 0
-	}
-	futexsleep((*uint32)(unsafe.Pointer(&dozeBreak)), 0, delay)
-	atomic.Store(&dozeBreak, 0)
-	return gList{}, 0
+// dozeNetpollWait stands for netpoll's epoll_wait, which waits for milliseconds:
+// here it waits for delay ns, for ever if that is negative, and so a timer is one
+// wake-up.
+func dozeNetpollWait(epfd int32, events []linux.EpollEvent, n int32, delay int64) (int32, uintptr) {
+	r, _, errno := linux.Syscall6(dozeCallNetpollWait, uintptr(epfd), uintptr(unsafe.Pointer(&events[0])), uintptr(n), uintptr(delay), 0, 0)
+	return int32(r), errno
 }

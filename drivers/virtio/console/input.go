@@ -1,0 +1,41 @@
+package console
+
+import (
+	transport "github.com/doze-vm/doze/drivers/virtio/mmio"
+	"github.com/doze-vm/doze/drivers/virtio/queue"
+)
+
+// InputMemSize is the memory that InitInput needs for the receive queue.
+const InputMemSize = 0x1000
+
+// InitInput is Init for a console that receives too; inputMem is the address of
+// InputMemSize bytes, page-aligned, the console's from now on. A console that was
+// started before may be started again so, between two writes.
+func (c *Console) InitInput(base, queueMem, inputMem uintptr) transport.Code {
+	if inputMem == 0 || inputMem%queue.Align != 0 {
+		*c = Console{}
+		return transport.BadMemory
+	}
+	return c.start(base, queueMem, inputMem)
+}
+
+// Ask gives the device n bytes at p to receive input in, its own until Take says
+// that it used them. It reports whether the device took them.
+func (c *Console) Ask(p uintptr, n uint32) bool {
+	bufs := [1]queue.Buffer{{Addr: p, Len: n, Write: true}}
+	if _, code := c.in.Add(bufs[:]); code != queue.OK {
+		return false
+	}
+	c.in.Publish()
+	if c.in.NeedsKick() {
+		c.regs.Notify(receiveQueue)
+	}
+	return true
+}
+
+// Take returns how many bytes the device wrote into the oldest memory that it was
+// given and is done with; false if it is done with none, or broke the rules.
+func (c *Console) Take() (n uintptr, ok bool) {
+	_, written, code := c.in.Poll()
+	return uintptr(written), code == queue.OK
+}

@@ -1,0 +1,196 @@
+package runtime
+
+// Standard input, and what else comes from outside while the program runs:
+// control lines with signals and the end of the input (docs/nucleus.md 8). Input
+// is asked for when the program first looks for some, a piece at a time.
+
+import (
+	"internal/runtime/doze/abi"
+	"internal/runtime/doze/control"
+	"internal/runtime/doze/mmio"
+)
+
+// dozeInputSize is how much input the kernel holds: one piece that was asked for.
+const dozeInputSize = 16 << 10
+
+// How control lines come.
+const (
+	dozeControlNone = iota
+	dozeControlPort // byte by byte from PortControl, after an event (hostvmm)
+	dozeControlUART // at COM1's receiver, by interrupts; input comes there too
+)
+
+// dozeInput is standard input. Who reads it waits on its address.
+var dozeInput struct {
+	from     uint32 // how control lines come
+	file     *dozeFile
+	rd, have uintptr // bytes from rd to have are to be read
+	total    uint64  // bytes that ever came
+	end      uint64  // how many will have at the end, if ended
+	ended    bool    // the end is known
+	asked    bool    // a piece is on its way
+	parser   control.Parser
+	bytes    [dozeInputSize]byte
+}
+
+// dozeInputHave is how much can be read now.
+func dozeInputHave() uintptr { return dozeInput.have - dozeInput.rd }
+
+// dozeInputAtEnd reports whether nothing will come any more.
+func dozeInputAtEnd() bool { return dozeInput.ended && dozeInput.total >= dozeInput.end }
+
+func dozeInputInit() {
+	i := &dozeInput
+	switch i.from {
+	case dozeControlNone:
+		i.ended = true
+	case dozeControlPort:
+		mmio.Store32(abi.VCPUPage0+abi.ParkWant, 1)
+	case dozeControlUART:
+		dozeUARTListen()
+	}
+}
+
+func dozeInputRead(f *dozeFile, p, n uintptr) uintptr {
+	i := &dozeInput
+	n = min(n, dozeInputHave())
+	if n > 0 || dozeInputAtEnd() {
+		if !dozeCopyOut(p, dozeAddr(&i.bytes[0])+i.rd, n) {
+			return dozeErr(dozeEFAULT)
+		}
+		i.rd += n
+		return n
+	}
+	dozeInputAsk()
+	if f.flags&dozeONonblock != 0 {
+		return dozeErr(dozeEAGAIN)
+	}
+	return dozeWaitOn(dozeAddr(i), dozeForever, true)
+}
+
+func dozeInputReadiness() uint32 {
+	if dozeInputHave() > 0 {
+		return dozePollIn
+	}
+	if dozeInputAtEnd() {
+		return dozePollIn | dozePollHup
+	}
+	dozeInputAsk()
+	return 0
+}
+
+func dozeInputEnd() {
+	dozeInput.file = nil
+	dozeNotify(dozeAddr(&dozeInput), dozeEveryone)
+}
+
+// dozeInputAsk asks for a piece if none is on its way. All that came was read.
+func dozeInputAsk() {
+	i := &dozeInput
+	if i.asked || dozeInputAtEnd() {
+		return
+	}
+	i.asked, i.rd, i.have = true, 0, 0
+	if i.from == dozeControlUART {
+		b := dozeNewReport()
+		b.str("input ")
+		b.dec(dozeInputSize)
+		b.byte('\n')
+		b.send()
+	} else if !dozeConsoleAsk(dozeAddr(&i.bytes[0]), dozeInputSize) {
+		i.ended, i.end = true, i.total
+	}
+}
+
+// dozeInputCame notes that there are n bytes more, the last of what was asked for
+// if done.
+func dozeInputCame(n uintptr, done bool) {
+	i := &dozeInput
+	i.have += n
+	i.total += uint64(n)
+	i.asked = i.asked && !done
+}
+
+// dozeInputNews wakes who waits for input if there is some, or the end of it.
+func dozeInputNews() {
+	if dozeInputHave() > 0 || dozeInputAtEnd() {
+		dozeNotify(dozeAddr(&dozeInput), dozeEveryone)
+		dozeFileEvent(dozeInput.file, dozePollIn)
+	}
+}
+
+// dozeTakeEvents takes what the VMM has put into the vCPU's page.
+func dozeTakeEvents(v *dozeVCPU) {
+	if mmio.Load64(v.page()+abi.ParkPending) == 0 {
+		return
+	}
+	events := mmio.Xchg64(v.page()+abi.ParkPending, 0)
+	if events&abi.EventControl != 0 && dozeInput.from == dozeControlPort {
+		for c := mmio.In8(abi.PortControl); c != 0; c = mmio.In8(abi.PortControl) {
+			dozeControlByte(c)
+		}
+	}
+	if events&abi.EventDevice != 0 {
+		if n, ok := dozeConsoleTake(); ok {
+			dozeInputCame(n, true)
+		}
+	}
+	dozeInputNews()
+}
+
+// dozeControlByte takes the next byte of the control lines.
+func dozeControlByte(c byte) {
+	i := &dozeInput
+	switch order := i.parser.Byte(c); order.Kind {
+	case control.Signal:
+		dozeRaiseProcess(uintptr(order.Value), dozeSiUser)
+	case control.EOF:
+		i.ended, i.end = true, order.Value
+	case control.Data:
+		if i.have < dozeInputSize {
+			i.bytes[i.have] = c
+			dozeInputCame(1, order.Value == 0)
+		}
+	}
+}
+
+// COM1's receiver (16550 data sheet) and its line at the IOAPIC (82093AA data
+// sheet, 3.2).
+const (
+	dozeUARTInterrupts = 1
+	dozeUARTFifo       = 2
+	dozeUARTModem      = 4
+	dozeUARTStatus     = 5
+
+	dozeCOM1Line = 4 // as on every PC
+
+	dozeIOAPICData  = abi.IOAPICBase + 0x10
+	dozeIOAPICEntry = 0x10 // register of the first line; two a line
+)
+
+// dozeUARTListen asks for an interrupt when bytes have come: when 14 have, or when
+// there are some and no more come.
+func dozeUARTListen() {
+	const fifo, clear, at14 = 1, 2, 0xc0
+	const received, ready = 1, 0xb // interrupt enable; DTR, RTS, OUT2
+	// Fixed delivery to the first vCPU, edge-triggered, active high, not masked.
+	const low = dozeIOAPICEntry + 2*dozeCOM1Line
+	mmio.Store32(abi.IOAPICBase, low+1)
+	mmio.Store32(dozeIOAPICData, 0)
+	mmio.Store32(abi.IOAPICBase, low)
+	mmio.Store32(dozeIOAPICData, dozeVectorCOM1)
+	mmio.Out8(abi.PortCOM1+dozeUARTFifo, fifo|clear|at14)
+	mmio.Out8(abi.PortCOM1+dozeUARTModem, ready)
+	mmio.Out8(abi.PortCOM1+dozeUARTInterrupts, received)
+}
+
+const dozeVectorCOM1 = abi.VectorDevice + dozeCOM1Line
+
+// dozeUARTReceive takes all that the receiver holds: the line is edge-triggered.
+func dozeUARTReceive() {
+	const arrived = 1
+	for mmio.In8(abi.PortCOM1+dozeUARTStatus)&arrived != 0 {
+		dozeControlByte(mmio.In8(abi.PortCOM1))
+	}
+	dozeInputNews()
+}
