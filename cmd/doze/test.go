@@ -110,6 +110,12 @@ func runTests(ctx context.Context, f testFlags, args gotest.Args) error {
 	if err != nil {
 		return fmt.Errorf("test: %w", err)
 	}
+	if err := args.ExpandStd(func() ([]string, error) {
+		out, err := tc.Command(ctx, root, args.Dir, "list", "std").Output()
+		return strings.Fields(string(out)), err
+	}); err != nil {
+		return fmt.Errorf("test: go list std: %w", err)
+	}
 	goArgs, err := args.Command(self, f.machine.CPUs)
 	if err != nil {
 		return fmt.Errorf("test: %w", err)

@@ -21,7 +21,8 @@ type Config struct {
 	CPUs   int      // vCPUs, at least 1
 
 	// If both are the same, what the program writes arrives in the order in
-	// which it wrote it.
+	// which it wrote it; with several vCPUs the writer may then be called by
+	// several goroutines at a time, as an os.File can be.
 	Stdout, Stderr io.Writer
 
 	// Dir is the program's first working directory, / if empty.

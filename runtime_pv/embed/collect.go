@@ -24,7 +24,12 @@ func (e entry) isDir() bool { return e.info == nil || e.info.IsDir() }
 type collector struct {
 	entries map[string]entry
 	notes   []string
+	size    int64
 }
+
+// largest is how much an archive may hold: more fits into no machine, and the
+// whole is held in memory here.
+var largest int64 = 2 << 30
 
 func (c *collector) add(t Tree) error {
 	if err := t.check(); err != nil {
@@ -48,6 +53,11 @@ func (c *collector) walk(t Tree, rel, source string, info fs.FileInfo) error {
 		return nil
 	}
 	e := entry{source: source, info: info}
+	if info.Mode().IsRegular() {
+		if c.size += info.Size(); c.size > largest {
+			return fmt.Errorf("embed %s: with %s the files have more than %d MiB together: embed less", t.Dir, source, largest>>20)
+		}
+	}
 	switch info.Mode().Type() {
 	case 0, fs.ModeDir:
 	case fs.ModeSymlink:

@@ -164,6 +164,17 @@ func TestArchiveRefuses(t *testing.T) {
 	}
 }
 
+func TestArchiveTooLarge(t *testing.T) {
+	defer func(n int64) { largest = n }(largest)
+	largest = 21 // one byte less than what tree has
+	dir := tree(t)
+	_, _, err := Archive([]Tree{{Dir: dir, Path: "/x"}})
+	require.ErrorContains(t, err, "embed less")
+	largest = 22
+	_, _, err = Archive([]Tree{{Dir: dir, Path: "/x"}})
+	require.NoError(t, err)
+}
+
 func TestParse(t *testing.T) {
 	for text, want := range map[string]Tree{
 		"data:/srv": {Dir: "data", Path: "/srv"}, "a:b:/c": {Dir: "a:b", Path: "/c"}, "../x:/": {Dir: "../x", Path: "/"},

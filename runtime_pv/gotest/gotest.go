@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -120,6 +121,33 @@ func (a Args) Command(exec string, cpus int) ([]string, error) {
 		args = append(args, "-p="+strconv.Itoa(max(1, runtime.NumCPU()/max(cpus, 1))))
 	}
 	return append(args, a.Go...), nil
+}
+
+// std is the pattern for all of the standard library.
+const std = "std"
+
+// guestPackages are in the derived standard library only.
+const guestPackages = "internal/runtime/doze/"
+
+// ExpandStd replaces the pattern std by the packages that list returns for it,
+// without those that are part of the kernel: they have no tests there.
+func (a *Args) ExpandStd(list func() ([]string, error)) error {
+	for i, arg := range a.Go {
+		if name, _, _ := cutFlag(arg); name == "args" {
+			return nil
+		}
+		if arg != std {
+			continue
+		}
+		packages, err := list()
+		if err != nil {
+			return err
+		}
+		packages = slices.DeleteFunc(packages, func(p string) bool { return strings.HasPrefix(p, guestPackages) })
+		a.Go = slices.Concat(a.Go[:i], packages, a.Go[i+1:])
+		return nil
+	}
+	return nil
 }
 
 // MachineCommand is the hidden command that runs one test binary.

@@ -88,6 +88,25 @@ func TestCommand(t *testing.T) {
 	assert.ErrorContains(t, err, "no quotes")
 }
 
+func TestExpandStd(t *testing.T) {
+	list := func() ([]string, error) {
+		return []string{"bufio", "internal/runtime/doze/mem", "internal/runtime/maps", "sort"}, nil
+	}
+	for args, want := range map[string]string{
+		"-v std -run X":   "-v bufio internal/runtime/maps sort -run=X",
+		"p -run std":      "p -run=std",
+		"p -args std":     "p -args std",
+		"example.com/std": "example.com/std",
+	} {
+		a, err := Parse(strings.Fields(args), own)
+		require.NoError(t, err)
+		require.NoError(t, a.ExpandStd(list))
+		assert.Equal(t, want, strings.Join(a.Go, " "))
+	}
+	a := Args{Go: []string{"std"}}
+	assert.ErrorIs(t, a.ExpandStd(func() ([]string, error) { return nil, os.ErrClosed }), os.ErrClosed)
+}
+
 // go test strips the programs it runs; an image needs its symbols, whatever else
 // the linker is told.
 func TestSymbolsAreKept(t *testing.T) {
