@@ -26,3 +26,20 @@ func TestSeveralVCPUs(t *testing.T) {
 		}
 	})
 }
+
+// The most vCPUs there may be, far more than the host has.
+func TestManyVCPUs(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		r := m.run(t, "--cpus", "64", app(t, "hello"))
+		r.ok(t)
+		assert.Contains(t, r.stdout, "64 CPU, ")
+
+		r = m.run(t, "--cpus", "64", app(t, "threads"), "-pairs", "64", "-rounds", long("100", "2000"))
+		r.ok(t)
+		assert.Equal(t, fmt.Sprintf("threads: 64 pairs, %s rounds each, every ball counted\n", long("100", "2000")), r.stdout)
+
+		r = m.run(t, "--cpus", "64", app(t, "gcstress"), "-for", long("3s", "60s"))
+		r.ok(t)
+		assert.Equal(t, "gcstress: no corruption\n", r.constant())
+	})
+}

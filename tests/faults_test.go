@@ -23,6 +23,15 @@ func TestFaults(t *testing.T) {
 		{"undefined", "SIGILL: illegal instruction"},
 		{"port", "unexpected fault address 0x0"},
 		{"stack", "goroutine stack exceeds"},
+		{"locked", "panic: runtime error: invalid memory address or nil pointer dereference"},
+		{"high", "unexpected fault address 0x0"},
+		{"heap", "unexpected fault address"},
+		{"wrmsr", "unexpected fault address 0x0"},
+		{"cli", "unexpected fault address 0x0"},
+		{"cr3", "unexpected fault address 0x0"},
+		{"trap", "SIGTRAP: trace trap"},
+		{"sent", "SIGSEGV: segmentation violation"},
+		{"lost", "machine crashed: fault while its signal is blocked"},
 		{"gate", "machine crashed: "},
 	} {
 		t.Run(c.kind, func(t *testing.T) {
@@ -31,6 +40,26 @@ func TestFaults(t *testing.T) {
 				assert.Equal(t, 2, r.status)
 				assert.Contains(t, r.stderr, c.says)
 				assert.Regexp(t, `^about to .*\n`, r.stdout) // the nucleus reports its own faults on COM1 too
+				assert.NotContains(t, r.stdout, "nothing happened")
+			})
+		})
+	}
+}
+
+// A fault on one vCPU ends the machine, whatever the others do.
+func TestFaultsOnSeveralVCPUs(t *testing.T) {
+	for kind, says := range map[string]string{
+		"locked": "panic: runtime error: invalid memory address or nil pointer dereference",
+		"text":   "unexpected fault address 0x4",
+		"stack":  "goroutine stack exceeds",
+		"lost":   "machine crashed: fault while its signal is blocked",
+		"gate":   "machine crashed: ",
+	} {
+		t.Run(kind, func(t *testing.T) {
+			onEach(t, func(t *testing.T, m machine) {
+				r := m.run(t, "--cpus", "4", app(t, "faults"), kind)
+				assert.Equal(t, 2, r.status)
+				assert.Contains(t, r.stderr, says)
 				assert.NotContains(t, r.stdout, "nothing happened")
 			})
 		})

@@ -60,14 +60,20 @@ func TestPanic(t *testing.T) {
 	})
 }
 
+const everyFault = `nil dereference: recovered 3 times: runtime error: invalid memory address or nil pointer dereference
+nil function: recovered 3 times: runtime error: invalid memory address or nil pointer dereference
+division by zero: recovered 3 times: runtime error: integer divide by zero
+memory that is gone: recovered 3 times: runtime error: invalid memory address or nil pointer dereference
+memory without access: recovered 3 times: runtime error: invalid memory address or nil pointer dereference
+memory only to read: recovered 3 times: runtime error: invalid memory address or nil pointer dereference
+`
+
 func TestFaultsAreRecovered(t *testing.T) {
 	onEach(t, func(t *testing.T, m machine) {
 		r := m.run(t, app(t, "nilrecover"))
 		r.ok(t)
-		assert.Equal(t, `nil dereference: recovered 3 times: runtime error: invalid memory address or nil pointer dereference
-nil function: recovered 3 times: runtime error: invalid memory address or nil pointer dereference
-division by zero: recovered 3 times: runtime error: integer divide by zero
-`, r.stdout)
+		assert.Equal(t, everyFault+"on a locked thread:\n"+everyFault+"with signals asked for:\n"+everyFault+
+			"sent and received: segmentation fault\n", r.stdout)
 	})
 }
 

@@ -5,6 +5,31 @@ TEXT ·halt(SB), NOSPLIT, $0
 	HLT
 	RET
 
+// func wrmsr()
+TEXT ·wrmsr(SB), NOSPLIT, $0
+	MOVL	$0xc0000080, CX	// EFER
+	XORL	AX, AX
+	XORL	DX, DX
+	WRMSR
+	RET
+
+// func cli()
+TEXT ·cli(SB), NOSPLIT, $0
+	CLI
+	RET
+
+// func loadCR3()
+TEXT ·loadCR3(SB), NOSPLIT, $0
+	XORL	AX, AX
+	MOVQ	AX, CR3
+	RET
+
+// func loseStack()
+TEXT ·loseStack(SB), NOSPLIT, $0
+	MOVQ	$0x1000, SP
+	CALL	·halt(SB)
+	RET
+
 // func undefined()
 TEXT ·undefined(SB), NOSPLIT, $0
 	UNDEF

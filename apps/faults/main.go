@@ -6,20 +6,32 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
+	"slices"
 	"sort"
 	"strings"
+	"syscall"
+	"time"
 	"unsafe"
 )
 
 // Instructions and addresses that only assembly can reach (faults_amd64.s).
 func halt()
+func wrmsr()
+func cli()
+func loadCR3()
+func loseStack()
 func undefined()
 func outsb()
 func jump(to uintptr)
 func overrunNucleus()
 
-var data = [64]byte{0xc3} // RET, but data
+var (
+	data = [64]byte{0xc3}             // RET, but data
+	heap = slices.Clone(data[:])      // RET, but on the heap
+	high = uintptr(0x8000_0000) << 32 // no canonical address
+)
 
 var faults = map[string]struct {
 	what string
@@ -37,6 +49,15 @@ var faults = map[string]struct {
 	"undefined": {"execute an undefined instruction", undefined},
 	"port":      {"use a port that is not open", outsb},
 	"stack":     {"recurse without end", func() { fmt.Println(recurse(1)) }},
+	"locked":    {"read through a nil pointer on a locked thread", onThread},
+	"high":      {"read an address that is none", func() { fmt.Println(*at(high)) }},
+	"heap":      {"execute the heap", func() { jump(uintptr(unsafe.Pointer(&heap[0]))) }},
+	"wrmsr":     {"write a model-specific register", wrmsr},
+	"cli":       {"turn interrupts off", cli},
+	"cr3":       {"load a page table", loadCR3},
+	"trap":      {"stop at a breakpoint", runtime.Breakpoint},
+	"lost":      {"push where no stack is", loseStack},
+	"sent":      {"send itself a fault's signal", func() { send(syscall.SIGSEGV) }},
 	"gate":      {"ask ring 0 to map where there are no tables", overrunNucleus},
 }
 
@@ -72,6 +93,23 @@ func at(address uintptr) *byte { return *(**byte)(unsafe.Pointer(&address)) }
 func textAddress() uintptr {
 	f := recurse
 	return **(**uintptr)(unsafe.Pointer(&f))
+}
+
+// onThread faults where a thread serves one goroutine alone.
+func onThread() {
+	go func() {
+		runtime.LockOSThread()
+		fmt.Println(*(*int)(nil))
+	}()
+	select {} // the fault ends the program
+}
+
+// send waits for what comes of a signal.
+func send(sig syscall.Signal) {
+	if err := syscall.Kill(syscall.Getpid(), sig); err != nil {
+		fmt.Println("kill:", err)
+	}
+	time.Sleep(time.Minute)
 }
 
 // recurse goes on for longer than any stack.

@@ -40,9 +40,8 @@ func watch(work []*kind, look time.Duration, ended <-chan struct{}) {
 	}
 }
 
-// settle gives back what the program no longer needs and returns the machine's
-// free bytes and what of its memory Go holds for itself, in its counts that can
-// only grow; 0, 0 on Linux.
+// settle gives back what the program no longer needs and says what it and its
+// machine hold then.
 func settle() (m footprint) {
 	for range 5 {
 		debug.FreeOSMemory()
@@ -51,6 +50,7 @@ func settle() (m footprint) {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	m.heap = int64(stats.HeapInuse + stats.StackInuse)
+	m.kept = int64(stats.HeapIdle - stats.HeapReleased)
 	m.metadata = int64(stats.MSpanSys + stats.MCacheSys + stats.BuckHashSys + stats.GCSys + stats.OtherSys)
 	m.goroutines = runtime.NumGoroutine()
 	m.free, m.known = facts()["free"]
@@ -59,16 +59,16 @@ func settle() (m footprint) {
 
 // footprint is what the program and its machine hold.
 type footprint struct {
-	free, heap, metadata int64
-	goroutines           int
-	known                bool
+	free, heap, kept, metadata int64
+	goroutines                 int
+	known                      bool
 }
 
 // memory compares what is free with what was. What Go itself accounts for is no
 // page lost by the machine, and no leak of the mix if it is small.
 func memory(before, after footprint, bound int64) {
-	fmt.Printf("time: KiB in Go's heap and stacks %d, then %d; in its own tables %d, then %d; goroutines %d, then %d\n",
-		before.heap>>10, after.heap>>10, before.metadata>>10, after.metadata>>10, before.goroutines, after.goroutines)
+	fmt.Printf("time: KiB in Go's heap and stacks %d, then %d; kept for them %d, then %d; in its own tables %d, then %d; goroutines %d, then %d\n",
+		before.heap>>10, after.heap>>10, before.kept>>10, after.kept>>10, before.metadata>>10, after.metadata>>10, before.goroutines, after.goroutines)
 	if !before.known || !after.known {
 		fmt.Println("machine: not in a Doze machine (Linux process): free memory not looked at")
 		return

@@ -63,3 +63,21 @@ func TestChildrenCPUCounts(t *testing.T) {
 		return err == nil && now > first
 	}, time.Minute, 10*time.Millisecond)
 }
+
+func TestFiguresAreReadFromOutput(t *testing.T) {
+	figures := map[string][]float64{"late p50, µs": {1}}
+	assert.True(t, readFigures("lateness: 9 sleeps\ntime: late p50: 3.5 µs\r\nmachine: x: 3\ntime: rate: 12\ntime: a, b and c\n", figures))
+	assert.Equal(t, map[string][]float64{"late p50, µs": {1, 3.5}, "rate": {12}}, figures)
+	assert.False(t, readFigures("nothing\n", figures))
+	assert.Equal(t, 2.25, middle(figures["late p50, µs"]))
+}
+
+func TestListsOfNumbers(t *testing.T) {
+	list, err := numbers("1,2,4")
+	require.NoError(t, err)
+	assert.Equal(t, []int{1, 2, 4}, list)
+	for _, bad := range []string{"", "0", "1,", "x"} {
+		_, err := numbers(bad)
+		assert.Error(t, err, bad)
+	}
+}

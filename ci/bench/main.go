@@ -5,6 +5,8 @@
 //	bench boot   QEMU's start to the program's first line: Doze and Linux, on TCG
 //	bench start  doze's start to the program's first line on /dev/kvm, and a Linux process
 //	bench idle   host CPU of an idle machine: Doze and Linux, on TCG
+//	bench parallel|preempt|lateness
+//	             figures that the program of that name prints, on /dev/kvm and in a Linux process
 //
 // Run it in the module's root, after make build. It must never judge: a figure
 // is printed, whatever it is.
@@ -30,6 +32,7 @@ type options struct {
 	length time.Duration
 	settle time.Duration
 	built  string // where images and programs are already
+	cpus   []int  // to compare with
 	dir    string // for images and the like, removed at the end
 }
 
@@ -51,14 +54,22 @@ func run(ctx context.Context) (err error) {
 	flag.DurationVar(&o.length, "for", time.Minute, "how long to look at an idle machine")
 	flag.DurationVar(&o.settle, "settle", 5*time.Second, "time to come to rest before that")
 	flag.StringVar(&o.built, "built", "", "take NAME.doze and NAME from this `folder` instead of building them")
+	o.cpus = []int{1, 2, 4}
+	flag.Func("cpus", "vCPUs, and GOMAXPROCS of the process, of parallel: a `list` with commas (default 1,2,4)", func(s string) (err error) {
+		o.cpus, err = numbers(s)
+		return err
+	})
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags] boot|start|idle")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags] boot|start|idle|parallel|preempt|lateness [ARG of the program]...")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
 	o.memory = *memory << 20
-	measure, ok := map[string]func(context.Context, options) error{"boot": boot, "start": start, "idle": idle}[flag.Arg(0)]
-	if !ok || flag.NArg() != 1 {
+	measure, ok := map[string]func(context.Context, options) error{
+		"boot": boot, "start": start, "idle": idle,
+		"parallel": parallel, "preempt": alone("preempt"), "lateness": alone("lateness"),
+	}[flag.Arg(0)]
+	if !ok {
 		flag.Usage()
 		os.Exit(2)
 	}
