@@ -39,3 +39,22 @@ func TestOutOfMemory(t *testing.T) {
 		assert.Contains(t, r.stderr, "out of memory")
 	})
 }
+
+// The machine's memory is the collector's limit: half of it in use and garbage of
+// several times the rest fit, which without a limit they would not.
+func TestMemoryIsTheLimit(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		r := m.run(t, "--memory", "32M", app(t, "limits"))
+		r.ok(t)
+		assert.Equal(t, "limits: the garbage was collected in time\n", r.constant())
+
+		r = m.run(t, "--memory", "32M", "--env", "GOMEMLIMIT=1TiB", app(t, "limits"))
+		assert.Equal(t, 2, r.status)
+		assert.Contains(t, r.stderr, "out of memory")
+
+		r = m.run(t, "--memory", "32M", app(t, "limits"), "-huge")
+		assert.Equal(t, 2, r.status)
+		assert.Regexp(t, `the program wants \d+ MiB at once, the machine has 3\d MiB, \d+ of them free; give it more with --memory`, r.stderr)
+		assert.Contains(t, r.stderr, "fatal error: runtime: out of memory")
+	})
+}

@@ -59,6 +59,8 @@ var seam = rules{
 	texts: []textRule{
 		// A function that calls gets a frame pointer pushed, but rt_sigreturn finds the signal frame by the
 		// stack pointer.
+		// A machine's memory is the program's limit, if nobody says otherwise.
+		{"runtime/mgcpacer.go", "\tif p == \"\" || p == \"off\" {\n\t\treturn math.MaxInt64", "\tif p == \"\" {\n\t\treturn dozeMemoryLimit()\n\t}\n\tif p == \"off\" {\n\t\treturn math.MaxInt64"},
 		{"runtime/sys_linux_amd64.s", "TEXT runtime·sigreturn__sigaction(SB),NOSPLIT,$0\n", "TEXT runtime·sigreturn__sigaction(SB),NOSPLIT|NOFRAME,$0\n"},
 	},
 }

@@ -79,6 +79,9 @@ func goroot(t *testing.T) (tc Toolchain, dir string) {
 	require.NoError(t, err)
 	dir = t.TempDir()
 	names := []string{"runtime/proc.go", "runtime/netpoll_epoll.go"}
+	for _, text := range seam.texts {
+		names = append(names, text.file)
+	}
 	for name := range seam.syscalls {
 		names = append(names, name)
 	}
@@ -101,6 +104,9 @@ func TestRulesOnThisToolchain(t *testing.T) {
 	assert.Contains(t, string(proc), "dozeSysmonWait(&sched.sysmonnote, sleep)")
 	netpoll, err := os.ReadFile(filepath.Join(src, "runtime/netpoll_epoll.go"))
 	require.NoError(t, err)
+	pacer, err := os.ReadFile(filepath.Join(src, "runtime/mgcpacer.go"))
+	require.NoError(t, err)
+	assert.Contains(t, string(pacer), "return dozeMemoryLimit()")
 	assert.Contains(t, string(netpoll), "dozeNetpollWait(epfd, events[:], int32(len(events)), delay)")
 }
 

@@ -28,6 +28,8 @@ import (
 	_ "unsafe"
 )
 
+func dozeMemoryLimit() int64 { return 1<<63 - 1 }
+
 func dozeSysmonDelay(us uint32) { usleep(us) }
 
 func dozeSysmonWait(n *note, ns int64) bool { return notetsleep(n, ns) }

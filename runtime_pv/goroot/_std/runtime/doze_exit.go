@@ -65,6 +65,19 @@ func dozeOutOfMemory(addr uintptr) {
 	dozeExit(2)
 }
 
+// dozeTooMuch says why the heap could not grow; Go's own report follows.
+func dozeTooMuch(n uintptr) {
+	b := dozeNewReport()
+	b.str("doze: the program wants ")
+	b.dec(uint64(n >> 20))
+	b.str(" MiB at once, the machine has ")
+	b.dec(uint64(dozeMem.frames.TotalPages()) * dozePage >> 20)
+	b.str(" MiB, ")
+	b.dec(uint64(dozeMem.frames.FreePages()) * dozePage >> 20)
+	b.str(" of them free; give it more with --memory\n")
+	dozeConsoleWrite(2, b.p, b.n)
+}
+
 // dozeCrash reports a broken promise inside the kernel.
 func dozeCrash(why string, detail uintptr) {
 	b := dozeNewReport()

@@ -308,6 +308,10 @@ func dozeMmap(addr, n, prot, flags, fd uintptr) uintptr {
 		return dozeErr(dozeEINVAL)
 	}
 	n = alignUp(n, dozePage)
+	if flags&_MAP_FIXED != 0 && prot&_PROT_WRITE != 0 && n/dozePage > dozeMem.frames.TotalPages() {
+		dozeTooMuch(n) // the heap grows by more than there is
+		return dozeErr(dozeENOMEM)
+	}
 	addr &^= dozePage - 1
 	kind, _ := dozeProtectBits(prot)
 	r := &dozeMem.regions

@@ -1,6 +1,7 @@
 package runtime
 
-// What replaces the runtime's own way of waiting in two places: sysmon, whose
+// What replaces the runtime's own way in three places: the limit of memory, and
+// waiting: sysmon, whose
 // sleeps must not wake an idle machine, and the network poller, which here is a
 // thread that waits for a word with a deadline in nanoseconds.
 
@@ -17,6 +18,19 @@ func dozecall()
 
 // dozeOwnCall makes one of the kernel's own calls.
 func dozeOwnCall(nr, arg uintptr)
+
+// dozeLimitMargin is the part of the free memory, one in so many, that is kept
+// from the limit: for page tables, thread pages, files, and what the collector cannot
+// foresee.
+const dozeLimitMargin = 16
+
+// dozeMemoryLimit is the default of GOMEMLIMIT: what is free when the runtime
+// starts, less a margin. On Linux there is no limit, and a heap that grows beyond
+// the memory is killed where one collection might have saved it.
+func dozeMemoryLimit() int64 {
+	free := int64(dozeMem.frames.FreePages()) * dozePage
+	return free - free/dozeLimitMargin
+}
 
 // dozeSysmonDelay stands for sysmon's usleep: until the machine has been awake
 // for another 10 ms, the longest that sysmon itself would sleep.
