@@ -52,7 +52,7 @@ func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("std", flag.ContinueOnError)
 	only := flags.String("only", "", "only packages whose import path matches")
 	again := flags.String("again", "^$", "run these packages in machines anew, even if there are results")
-	cpus := flags.String("cpus", "1,4", "numbers of vCPUs")
+	cpus := flags.String("cpus", "1,4", "numbers of vCPUs; none if empty")
 	flags.IntVar(&o.parallel, "p", 1, "packages at a time")
 	flags.StringVar(&o.results, "results", "bin/std", "folder for the results")
 	flags.StringVar(&o.page, "page", "docs/std.md", "the page to write; none if empty")
@@ -71,6 +71,9 @@ func parse(args []string) (o options, err error) {
 		return o, fmt.Errorf("-again: %w", err)
 	}
 	for word := range strings.SplitSeq(*cpus, ",") {
+		if *cpus == "" {
+			break
+		}
 		n, err := strconv.Atoi(word)
 		if err != nil || n < 1 {
 			return o, fmt.Errorf("-cpus %q: write numbers from 1 on, as 1,4", *cpus)
@@ -92,7 +95,7 @@ func run(o options) error {
 			return err
 		}
 	}
-	if o.page == "" {
+	if o.page == "" || len(o.cpus) == 0 {
 		return nil
 	}
 	page, err := makePage(o, packages)
