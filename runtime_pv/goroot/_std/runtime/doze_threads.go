@@ -163,6 +163,9 @@ func dozeIdle(v *dozeVCPU) {
 			}
 			deadline = min(deadline, s.due)
 		}
+		if busy := dozeOnline &^ (s.idle | v.bit()); busy != 0 && s.sysmon != nil && !dozeCovered(v, s.due) {
+			dozeHandOver(busy)
+		}
 		if s.idle|v.bit() == dozeOnline {
 			settle := dozeSettleDeadline()
 			if s.sysmon != nil && scavenger.sysmonWake.Load() != 0 {
@@ -183,6 +186,19 @@ func dozeIdle(v *dozeVCPU) {
 			deadline = dozeForever
 		}
 		dozeSleep(v, deadline)
+	}
+}
+
+// dozeHandOver has one of the busy vCPUs arm its timer for sysmon's turn, before
+// this one, which had it so far, sleeps: a program that runs without a call would
+// never do so by itself, and nobody would interrupt it. A vCPU on its way through
+// the kernel arms it anyway when it leaves.
+func dozeHandOver(busy uint64) {
+	for i := uintptr(0); busy>>i != 0; i++ {
+		if v := dozeVCPUAt(i); busy>>i&1 != 0 && atomic.Load(&v.user) != 0 {
+			dozeInterruptVCPU(v)
+			return
+		}
 	}
 }
 
