@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"debug/buildinfo"
 	"fmt"
 	"os"
 	"os/exec"
@@ -49,6 +50,13 @@ func setup(m *testing.M) int {
 
 // missing says why a tier can't run here at all.
 func missing(tier string) string {
+	if version := os.Getenv("DOZE_GO"); version != "" {
+		cmd := exec.Command("go", "version")
+		cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+version)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Sprintf("no toolchain %s: %v: %s", version, err, out)
+		}
+	}
 	switch tier {
 	case "kvm":
 		return needsKVM()
@@ -75,9 +83,17 @@ func image(t *testing.T, pkg string) string {
 	}
 	build, _ := built.LoadOrStore(pkg, sync.OnceValues(func() (string, error) {
 		file := filepath.Join(scratch, name+".doze")
-		out, err := exec.Command(doze, "build", "-o", file, pkg).CombinedOutput()
+		cmd := exec.Command(doze, "build", "-o", file, pkg)
+		if version := os.Getenv("DOZE_GO"); version != "" {
+			cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+version)
+		}
+		out, err := cmd.CombinedOutput()
 		if err != nil {
 			return "", fmt.Errorf("doze build %s: %w\n%s", pkg, err, out)
+		}
+		info, err := buildinfo.ReadFile(file)
+		if want := os.Getenv("DOZE_GO"); err != nil || want != "" && info.GoVersion != want {
+			return "", fmt.Errorf("%s was to be built by %q: %w, %+v", file, want, err, info)
 		}
 		return file, nil
 	}))
