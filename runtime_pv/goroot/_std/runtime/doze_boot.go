@@ -59,13 +59,14 @@ func dozeBoot(machine uintptr) {
 	dozeRandomInit()
 	dozeFindDevices(info.cmdline)
 	dozeFdInit()
+	list := dozeCPUList(info.rsdp, cpus)
 	if cpu.doze&abi.FeatControl != 0 {
 		dozeInput.from = dozeControlPort
 	}
 	dozeInputInit()
 	stack := dozeBuildStack(info.cmdline)
 	dozeGate(abi.ReqHideLow, 0, 0, 0, 0, 0)
-	dozeStartVCPUs(cpus)
+	dozeStartVCPUs(&list)
 	dozeFirstThread(v, stack)
 }
 
@@ -76,6 +77,7 @@ var dozeNestedXsave [4096 + 64]byte
 type dozeInfo struct {
 	cmdline, memmap uintptr
 	entries         uintptr
+	rsdp            uintptr // physical address of ACPI's root pointer, 0 if there is none
 }
 
 func dozeStartInfo(p uintptr) (i dozeInfo) {
@@ -84,6 +86,7 @@ func dozeStartInfo(p uintptr) (i dozeInfo) {
 		dozeFatal("the loader gave no PVH start info of version 1 below 1 MiB")
 	}
 	i.cmdline = uintptr(mmio.Load64(p + 24))
+	i.rsdp = uintptr(mmio.Load64(p + 32))
 	i.memmap = uintptr(mmio.Load64(p + 40))
 	i.entries = uintptr(mmio.Load32(p + 48))
 	if i.cmdline >= lowEnd || i.memmap == 0 || i.memmap+i.entries*24 > lowEnd {

@@ -118,9 +118,8 @@ func (w *dozeWords) number(p uintptr) (v uint64, end uintptr) {
 }
 
 // dozeReadCommandLine takes the words that are for the machine, and returns how
-// many vCPUs there are to start.
+// many vCPUs there are to use, 0 if it does not say.
 func dozeReadCommandLine(p uintptr) (want uint32) {
-	want = 1
 	i := &dozeBootInfo
 	w := dozeWords{p: p}
 	for w.next() && !w.is("--") {

@@ -8,6 +8,7 @@ import (
 	"internal/runtime/atomic"
 	"internal/runtime/doze/abi"
 	"internal/runtime/doze/mmio"
+	"internal/runtime/doze/topology"
 	"unsafe"
 )
 
@@ -136,23 +137,26 @@ func dozeVCPUInit(i, lo, nested uintptr) *dozeVCPU {
 	v.commit = goabi.FuncPCABI0(dozeCommit)
 	v.nested = nested
 	v.armed, v.due = dozeForever, dozeForever
-	v.apic = uint32(i)
 	return v
 }
 
 // dozeStartVCPUs starts the vCPUs from 1 on, one after the other. One that does
 // not answer within dozeStartPatience is left out, and so are those after it.
-func dozeStartVCPUs(n uint32) {
-	if n == 1 {
+func dozeStartVCPUs(l *topology.List) {
+	dozeSelf().apic = l.APIC[0]
+	if l.N == 1 {
 		return
 	}
 	mmio.Store64(abi.MachinePage+abi.MachineAPEntry, uint64(goabi.FuncPCABI0(dozeVCPUEntry)))
 	if !dozeStartCall {
 		dozeGate(abi.ReqAPPage, 0, 0, 0, 0, 0)
 	}
-	for i := uintptr(1); i < uintptr(min(n, abi.MaxVCPUs)); i++ {
+	for i := uintptr(1); i < uintptr(min(l.N, abi.MaxVCPUs)); i++ {
 		v := dozePrepareVCPU(i)
-		if v == nil || !dozeStartVCPU(v) {
+		if v == nil {
+			return
+		}
+		if v.apic = l.APIC[i]; !dozeStartVCPU(v) {
 			return
 		}
 		dozeOnline |= v.bit()
