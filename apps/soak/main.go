@@ -93,7 +93,7 @@ func choose(names string) ([]*kind, error) {
 	}
 	if names == "" {
 		chosen = slices.Clone(kinds)
-		if dir, err := os.MkdirTemp("", "soak-"); errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrNotExist) {
+		if dir, err := os.MkdirTemp("", "soak-"); errors.Is(err, errors.ErrUnsupported) {
 			fmt.Println("machine: no files:", err)
 			chosen = slices.DeleteFunc(chosen, func(k *kind) bool { return k.name == "files" })
 		} else if err == nil {
