@@ -17,7 +17,11 @@ func compare(native, vm *result) (passed int, out []difference) {
 			passed++
 			continue
 		}
-		out = append(out, vm.explain(name, t, ran))
+		d := vm.explain(name, t, ran)
+		if reason := known(vm.Package, name); reason != "" {
+			d.reason = reason
+		}
+		out = append(out, d)
 	}
 	return passed, out
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,7 +51,8 @@ type result struct {
 	Seconds float64
 	Exit    int
 	Tests   map[string]test `json:",omitempty"`
-	Last    string          `json:",omitempty"` // the test that began last
+	Last    string          `json:",omitempty"` // the test that ran last
+	Ended   []string        `json:",omitempty"` // tests that ended the package: it was run again without them
 	Output  string          // the package's own, its end if it is long
 }
 
@@ -83,8 +85,8 @@ func (o options) load(pkg string, w way) (*result, error) {
 	return &r, nil
 }
 
-// command is what runs a job.
-func (o options) command(ctx context.Context, j job) *exec.Cmd {
+// command is what runs a job; the tests named are left out.
+func (o options) command(ctx context.Context, j job, skip []string) *exec.Cmd {
 	args := []string{"test", "-json", "-short", "-vet=off", "-count=1"}
 	name := "go"
 	if j.way.cpus > 0 {
@@ -94,32 +96,40 @@ func (o options) command(ctx context.Context, j job) *exec.Cmd {
 	} else {
 		args = append(args, "-timeout="+o.native.String())
 	}
+	if len(skip) > 0 {
+		args = append(args, "-skip=^("+strings.Join(skip, "|")+")$")
+	}
 	cmd := exec.CommandContext(ctx, name, append(args, j.pkg)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	cmd.WaitDelay = 20 * time.Second
 	return cmd
 }
 
-// run runs a job and keeps its result.
+// maxRounds bounds how often a package is run that some tests end early.
+const maxRounds = 12
+
+// run runs a job and keeps its result. A test that ends its whole package keeps
+// others from running: the package is run again without it.
 func (o options) run(ctx context.Context, j job) (*result, error) {
-	cmd := o.command(ctx, j)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	start := time.Now()
-	err := cmd.Run()
-	var exit *exec.ExitError
-	switch {
-	case ctx.Err() != nil:
+	r, err := o.once(ctx, j, nil)
+	var skip []string
+	for err == nil && j.way.cpus > 0 && len(skip) < maxRounds {
+		culprit := r.culprit()
+		if culprit == "" || slices.Contains(skip, culprit) {
+			break
+		}
+		skip = append(skip, culprit)
+		var next *result
+		if next, err = o.once(ctx, j, skip); err == nil {
+			r.merge(next, culprit)
+		}
+	}
+	if ctx.Err() != nil {
 		return nil, nil // incomplete: not kept
-	case err != nil && !errors.As(err, &exit):
-		return nil, fmt.Errorf("%s %s: %w", j.way, j.pkg, err)
 	}
-	r := &result{Package: j.pkg, CPUs: j.way.cpus, Go: goVersion(), Exit: cmd.ProcessState.ExitCode(),
-		Seconds: time.Since(start).Round(time.Millisecond).Seconds()}
-	if err := r.read(&out); err != nil {
-		return nil, fmt.Errorf("%s %s: %w", j.way, j.pkg, err)
+	if err != nil {
+		return nil, err
 	}
-	r.Output = tail(r.Output + errs.String())
 	data, err := json.MarshalIndent(r, "", "\t")
 	if err != nil {
 		return nil, err
@@ -132,6 +142,26 @@ func (o options) run(ctx context.Context, j job) (*result, error) {
 		return nil, err
 	}
 	return r, os.Rename(file+".new", file)
+}
+
+// once runs a package once.
+func (o options) once(ctx context.Context, j job, skip []string) (*result, error) {
+	cmd := o.command(ctx, j, skip)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	start := time.Now()
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return nil, fmt.Errorf("%s %s: %w", j.way, j.pkg, err)
+	}
+	r := &result{Package: j.pkg, CPUs: j.way.cpus, Go: goVersion(), Exit: cmd.ProcessState.ExitCode(),
+		Seconds: time.Since(start).Round(time.Millisecond).Seconds()}
+	if err := r.read(&out); err != nil {
+		return nil, fmt.Errorf("%s %s: %w", j.way, j.pkg, err)
+	}
+	r.Output = tail(r.Output + errs.String())
+	return r, nil
 }
 
 // event is one of go test's (go doc test2json).
@@ -154,6 +184,7 @@ func (r *result) read(events io.Reader) error {
 }
 
 func (r *result) take(e event) {
+	e.Test = stable(e.Test)
 	t := r.Tests[e.Test]
 	switch e.Action {
 	case "output", "build-output":
@@ -162,9 +193,12 @@ func (r *result) take(e event) {
 			return
 		}
 		t.Output = tail(t.Output + e.Output)
-	case "run", "pass", "fail", "skip":
-		if e.Action == "run" {
+	case "run", "cont", "pass", "fail", "skip":
+		if e.Test != "" {
 			r.Last = e.Test
+		}
+		if e.Action == "cont" {
+			return
 		}
 		if t.Action = e.Action; e.Action == "pass" {
 			t.Output = ""
@@ -176,6 +210,11 @@ func (r *result) take(e event) {
 		r.Tests[e.Test] = t
 	}
 }
+
+// address is what differs from run to run in the name of a subtest.
+var address = regexp.MustCompile(`0x[0-9a-f]{6,}`)
+
+func stable(name string) string { return address.ReplaceAllString(name, "0x...") }
 
 // kept is how much of an output is kept: its head says what went wrong, its end
 // how it ended.

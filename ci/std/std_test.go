@@ -103,6 +103,56 @@ func TestUnreached(t *testing.T) {
 	}
 }
 
+// fakeDoze panics in TestB and hangs in TestD, unless they are left out.
+const fakeDoze = `#!/bin/sh
+event() { printf '{"Action":"%s","Test":"%s","Output":"%s"}\n' "$1" "$2" "$3"; }
+event run TestA; event pass TestA
+case "$*" in
+*-skip=*TestB*) ;;
+*) event run TestB; event output TestB 'panic: httptest: failed to listen on a port\n'; event fail TestB; event output '' 'FAIL\tp\n'; exit 1 ;;
+esac
+event run TestC; event pass TestC
+case "$*" in
+*-skip=*TestD*) ;;
+*) event run TestD; event pause TestD; event run TestE; event output TestE 'panic: test timed out after 3s\n\trunning tests:\n\t\tTestD (3s)\n'; event output '' 'FAIL\tp\n'; exit 1 ;;
+esac
+event run TestE; event output TestE 'x_test.go:1: bad\n'; event fail TestE
+event output '' 'FAIL\n'; event output '' 'FAIL\tp\n'
+exit 1
+`
+
+func TestRunGoesOnWithoutWhatEndsThePackage(t *testing.T) {
+	dir := t.TempDir()
+	o, err := parse([]string{"-results", dir, "-cpus", "1", "-doze", filepath.Join(dir, "doze")})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(o.doze, []byte(fakeDoze), 0o755))
+	ran, err := o.run(t.Context(), job{"p", way{1}})
+	require.NoError(t, err)
+	r, err := o.load("p", way{1})
+	require.NoError(t, err)
+	assert.Equal(t, ran, r)
+	assert.Equal(t, []string{"TestB", "TestD"}, r.Ended)
+	got := map[string]string{}
+	for name, x := range r.Tests {
+		got[name] = x.Action
+	}
+	assert.Equal(t, map[string]string{"TestA": "pass", "TestB": "fail", "TestC": "pass", "TestD": "fail", "TestE": "fail"}, got)
+	native := &result{Tests: map[string]test{}}
+	for name := range got {
+		native.Tests[name] = test{Action: "pass"}
+	}
+	passed, diffs := compare(native, r)
+	assert.Equal(t, 2, passed)
+	for _, d := range diffs {
+		assert.Equal(t, map[string]string{"TestB": needsNetwork, "TestD": timeout, "TestE": otherReason}[d.test], d.reason, d.test)
+	}
+}
+
+func TestStableNames(t *testing.T) {
+	assert.Equal(t, "TestAs/0:As(x,_0x...)", stable("TestAs/0:As(x,_0x9d7c5408068)"))
+	assert.Equal(t, "TestX/0xff", stable("TestX/0xff"))
+}
+
 func TestApart(t *testing.T) {
 	for pkg, want := range map[string]string{"net": needsNetwork, "net/http/httptest": needsNetwork, "net/url": "", "net/netip": "",
 		"os/exec": needsExec, "os": "", "go/build": needsToolchain, "go/build/constraint": ""} {
