@@ -82,10 +82,6 @@ func TestGoTestsOutput(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, m machine) {
-				idle := slices.Index(m.flags, "--idle")
-				if idle >= 0 {
-					t.Skip("doze test has no --idle: kvm-park runs it")
-				}
 				want, wantErr, wantStatus := testOutput(t, "go", append([]string{"test", "-count=1"}, c.args...)...)
 				got, gotErr, status := testOutput(t, doze, slices.Concat([]string{"test"}, m.flags, c.args)...)
 				assert.Equal(t, unchanging(want), unchanging(got), "stderr: %s", gotErr)
@@ -118,9 +114,6 @@ func TestGoTestEnds(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, m machine) {
-				if slices.Contains(m.flags, "--idle") {
-					t.Skip("doze test has no --idle: kvm-park runs it")
-				}
 				out, _, status := testOutput(t, doze, slices.Concat([]string{"test"}, m.flags,
 					[]string{"--env", c.env, "-timeout", "2s", "-run", "Hangs|Panics", "."})...)
 				assert.Equal(t, 1, status)

@@ -73,6 +73,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"test", "-run"}, "flag -run needs a value"},
 		{[]string{"test", "--cpus", "0", "."}, "--cpus 0: use at least 1"},
 		{[]string{"test", "--memory", "much", "."}, "write a size as 64M or 1G"},
+		{[]string{"test", "--idle", "spin", "."}, `--idle "spin": use park or hlt`},
 		{[]string{"test", "--env", "A", "."}, "write NAME=VALUE"},
 		{[]string{"test", "--embed", "A", "."}, "write DIR:/PATH"},
 		{[]string{"test", "--vmm", "xen", "."}, "use auto, kvm or qemu"},

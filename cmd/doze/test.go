@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	doze "github.com/doze-vm/doze"
+	"github.com/doze-vm/doze/hostvmm/vm"
 	"github.com/doze-vm/doze/runtime_pv/embed"
 	"github.com/doze-vm/doze/runtime_pv/gotest"
 	"github.com/doze-vm/doze/runtime_pv/port"
@@ -33,6 +34,7 @@ func (f *testFlags) set() *pflag.FlagSet {
 	flags.Var(&f.memory, "memory", "memory of each machine, as 1G (default 512 MiB beside the image)")
 	flags.StringArrayVar(&f.machine.Env, "env", nil, "set an environment variable of the test, NAME=VALUE (repeat for more)")
 	flags.StringArrayVar(&f.machine.Embed, embedFlag, nil, "give the test more files, DIR:/PATH (repeat for more)")
+	flags.StringVar(&f.machine.Idle, "idle", vm.IdlePark, "how an idle machine sleeps: park or hlt")
 	flags.BoolVar(&f.machine.Strace, "strace", false, "print each call of the test")
 	return flags
 }
@@ -81,6 +83,9 @@ Flags of doze, which may stand among those of go test:
 func (f *testFlags) check() error {
 	if f.machine.CPUs < 1 {
 		return fmt.Errorf("--cpus %d: use at least 1", f.machine.CPUs)
+	}
+	if idle := f.machine.Idle; idle != vm.IdlePark && idle != vm.IdleHLT {
+		return fmt.Errorf("--idle %q: use %s or %s", idle, vm.IdlePark, vm.IdleHLT)
 	}
 	for _, text := range f.machine.Embed {
 		if _, err := embed.Parse(text); err != nil {

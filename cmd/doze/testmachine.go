@@ -31,6 +31,7 @@ type testMachine struct {
 	CPUs                int
 	Memory              uint64 // 0: testMemory beside the image
 	Env, Embed          []string
+	Idle                string
 	Strace              bool
 	GOROOT, Plain       string // the derived one, and the one it was derived from
 }
@@ -86,7 +87,7 @@ func (m *testMachine) run(ctx context.Context, binary string, args []string) err
 	defer stop()
 	res, err := m.backend().run(ctx, vm.Config{
 		Image: path, Name: binary, Args: args, Env: m.environment(dir), Memory: memory, CPUs: m.CPUs,
-		Dir: dir, TreeWritable: true, Stdout: os.Stdout, Stderr: os.Stdout, Strace: m.Strace, Start: start,
+		Dir: dir, TreeWritable: true, Stdout: os.Stdout, Stderr: os.Stdout, Idle: m.Idle, Strace: m.Strace, Start: start,
 	})
 	if err != nil {
 		return err
