@@ -14,6 +14,7 @@ import (
 	"github.com/doze-vm/doze/hostvmm/boot"
 	"github.com/doze-vm/doze/hostvmm/control"
 	"github.com/doze-vm/doze/hostvmm/device"
+	"github.com/doze-vm/doze/hostvmm/feed"
 	"github.com/doze-vm/doze/hostvmm/kvm"
 	"github.com/doze-vm/doze/hostvmm/loader"
 	"github.com/doze-vm/doze/hostvmm/park"
@@ -47,6 +48,12 @@ type Machine struct {
 	devices    []*device.MMIO
 	com1, com2 io.Writer
 	control    control.Parser
+	closed     bool // no input any more: the memory may go
+
+	stdin   io.Reader
+	signals <-chan vm.Signal
+	feed    *feed.Feed // while it runs
+	outbox  control.Outbox
 }
 
 // Options are for those who run many machines.
@@ -66,6 +73,7 @@ func New(h *Host, im *loader.Image, c vm.Config, o Options) (m *Machine, err err
 	}
 	m = &Machine{
 		host: h, ownThread: o.OwnThread, entryAP: im.EntryAP(), com1: writer(c.Stdout), com2: writer(c.Stderr),
+		stdin: c.Stdin, signals: c.Signals,
 		cpus: make([]atomic.Pointer[vcpu], max(c.CPUs, 1)), ends: make(chan error, 1),
 	}
 	defer func() {
@@ -123,7 +131,11 @@ func writer(w io.Writer) io.Writer {
 func (m *Machine) startInfo(c vm.Config) (uint64, error) {
 	line := boot.FromConfig(c, "hostvmm", "kvm")
 	for i, out := range []io.Writer{m.com1, m.com2} {
-		m.devices = append(m.devices, device.NewConsole(device.RAM(m.mem), out))
+		var asked func(int)
+		if i == consoleStdin {
+			asked = m.askInput
+		}
+		m.devices = append(m.devices, device.NewConsole(device.RAM(m.mem), out, asked, func() { m.Raise(abi.EventDevice << i) }))
 		line.Devices = append(line.Devices, boot.Device{
 			Size: abi.PageSize, Base: abi.VirtioBase + uint64(i)*abi.PageSize, GSI: firstGSI + uint32(i)})
 	}
@@ -192,6 +204,7 @@ func (m *Machine) Run(ctx context.Context) (vm.Result, error) {
 			<-requested // it must not touch a machine that is being closed
 		}
 	}()
+	defer m.startInput()()
 	m.running.Store(true)
 	defer m.ended.Store(true)
 	defer m.clock.stop()

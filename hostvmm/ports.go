@@ -34,6 +34,10 @@ func (c *vcpu) port(a kvm.IO) error {
 		defer m.io.Unlock()
 		_, err := m.control.Write(a.Data)
 		return err
+	case a.Port == abi.PortControl:
+		m.stats.add(exitControl)
+		m.outbox.Take(a.Data)
+		return nil
 	case a.Port == abi.PortExit && a.Out:
 		m.stats.add(exitEnd)
 		return errEnded

@@ -38,10 +38,13 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [flags] IMAGE|PACKAGE [ARG]...",
 		Short: "Boot an image, or a package built into one",
-		Long: `Boots an image as a virtual machine, passes its stdout and stderr on, and exits
-with the status of the program in it. A package is built first and kept in the
-cache folder. Flags of doze stand before the image; what follows it belongs to
-the program.
+		Long: `Boots an image as a virtual machine, passes its stdin, stdout and stderr on, and
+exits with the status of the program in it. A package is built first and kept in
+the cache folder. Flags of doze stand before the image; what follows it belongs
+to the program. Nothing is read of stdin before the program reads.
+
+SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 go to the program. The
+third SIGINT or SIGTERM kills the machine, whatever the program does.
 
 Exit status: the program's; 128 + N if signal N ended the machine; 125 if doze
 itself failed.`,
@@ -85,9 +88,10 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
+	signals := passSignals(ctx)
 	res, err := backend.run(ctx, vm.Config{
 		Image: path, Name: name, Args: args, Env: f.env, Memory: uint64(f.memory), CPUs: f.cpus,
-		Dir: f.dir, Stdout: os.Stdout, Stderr: os.Stderr, Idle: f.idle, Strace: f.strace, Start: start,
+		Dir: f.dir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals, Idle: f.idle, Strace: f.strace, Start: start,
 	})
 	if err != nil {
 		return fmt.Errorf("run %s: %w", target, err)

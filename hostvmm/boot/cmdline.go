@@ -37,11 +37,15 @@ const (
 	wordCPUs   = "doze.cpus="
 	wordDir    = "doze.cwd="
 	wordTree   = "doze.tree="
+	wordLines  = "doze.control="
 	wordDevice = "virtio_mmio.device="
 )
 
-// treeWritable is the value of wordTree.
-const treeWritable = "rw"
+// treeWritable is the value of wordTree, linesCOM3 that of wordLines.
+const (
+	treeWritable = "rw"
+	linesCOM3    = "com3"
+)
 
 // Line is what a command line says.
 type Line struct {
@@ -53,6 +57,7 @@ type Line struct {
 	CPUs       int    // vCPUs; 0 and 1 are not written
 	Dir        string // first working directory, absolute; / if empty
 	TreeRW     bool   // the embedded tree can be changed
+	COM3       bool   // control lines for the guest come by COM3
 	Devices    []Device
 	Args       []string // argv, program name first
 }
@@ -118,6 +123,9 @@ func (l Line) Encode(limit int) (string, error) {
 	}
 	if l.TreeRW {
 		words = append(words, wordTree+treeWritable)
+	}
+	if l.COM3 {
+		words = append(words, wordLines+linesCOM3)
 	}
 	for _, d := range l.Devices {
 		words = append(words, fmt.Sprintf("%s%#x@%#x:%d", wordDevice, d.Size, d.Base, d.GSI))

@@ -24,6 +24,7 @@ func TestEncode(t *testing.T) {
 		{"machine", Line{HLT: true, Start: time.Unix(1, 5), VMM: "qemu-microvm", Accel: "tcg", Strace: true, CPUs: 4},
 			"doze.idle=hlt doze.start=1000000005 doze.vmm=qemu-microvm doze.accel=tcg doze.strace doze.cpus=4 --"},
 		{"tree", Line{Dir: "/a b/c", TreeRW: true}, "doze.cwd=/a%20b/c doze.tree=rw --"},
+		{"control lines", Line{COM3: true}, "doze.control=com3 --"},
 		{"device", Line{Devices: []Device{{0x200, 0xfeb00e00, 12}}}, "virtio_mmio.device=0x200@0xfeb00e00:12 --"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -37,6 +38,7 @@ func TestEncode(t *testing.T) {
 			assert.Equal(t, c.line.Devices, back.Devices)
 			assert.Equal(t, c.line.Dir, back.Dir)
 			assert.Equal(t, c.line.TreeRW, back.TreeRW)
+			assert.Equal(t, c.line.COM3, back.COM3)
 			assert.True(t, c.line.Start.Equal(back.Start) || c.line.Start.IsZero())
 		})
 	}

@@ -60,6 +60,8 @@ func (l *Line) machineWord(word string) error {
 		l.Dir = v
 	} else if v, ok := strings.CutPrefix(word, wordTree); ok {
 		l.TreeRW = v == treeWritable
+	} else if v, ok := strings.CutPrefix(word, wordLines); ok {
+		l.COM3 = v == linesCOM3
 	} else if word == wordStrace {
 		l.Strace = true
 	} else if v, ok := strings.CutPrefix(word, wordDevice); ok {

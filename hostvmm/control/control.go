@@ -23,6 +23,10 @@ const (
 // Parser collects control lines. It is an io.Writer for the bytes of the port;
 // its methods may be used once the machine has ended.
 type Parser struct {
+	// Asked, if not nil, is called when the guest asks for up to n bytes of
+	// standard input.
+	Asked func(n int)
+
 	line  []byte
 	exit  int
 	ended bool
@@ -62,6 +66,10 @@ func (p *Parser) end() {
 	case "exit":
 		if n, err := strconv.ParseUint(rest, 10, 8); err == nil && !p.ended {
 			p.exit, p.ended = int(n), true
+		}
+	case "input":
+		if n, err := strconv.ParseUint(rest, 10, 31); err == nil && n > 0 && p.Asked != nil {
+			p.Asked(int(n))
 		}
 	case "error":
 		if p.err == nil {

@@ -55,6 +55,14 @@ func TestParser(t *testing.T) {
 	}
 }
 
+func TestParserAsksForInput(t *testing.T) {
+	var asked []int
+	p := Parser{Asked: func(n int) { asked = append(asked, n) }}
+	_, err := p.Write([]byte("input 7\ninput 0\ninput -1\ninput 99999999999\ninput\ninput 16384\nexit 0\n"))
+	require.NoError(t, err)
+	assert.Equal(t, []int{7, 16384}, asked)
+}
+
 func TestParserIsBounded(t *testing.T) {
 	var p Parser
 	_, err := p.Write([]byte("crash " + strings.Repeat("x", 1<<20) + "\n" + strings.Repeat("pc 1\n", 10*maxPCs) + strings.Repeat("reg a 1\n", 10*maxRegs)))

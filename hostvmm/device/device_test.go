@@ -62,7 +62,7 @@ func (d *driver) offer(head uint16) {
 
 func newDriver(out *bytes.Buffer) *driver {
 	mem := make(RAM, 64<<10)
-	return &driver{mem: mem, dev: NewConsole(mem, out)}
+	return &driver{mem: mem, dev: NewConsole(mem, out, nil, nil)}
 }
 
 func TestConsoleWritesChains(t *testing.T) {
@@ -96,6 +96,51 @@ func TestFeaturesMustBeVersion1Alone(t *testing.T) {
 	require.Zero(t, d.get(regDeviceFeatures))
 	d.set(regStatus, 0xb)
 	require.EqualValues(t, 3, d.get(regStatus), "VERSION_1 was not taken")
+}
+
+// startInput goes through the set-up with the queue for input, too.
+func (d *driver) startInput() {
+	d.start()
+	d.set(regStatus, 0xb)
+	d.set(regQueueSel, consoleIn)
+	d.set(regQueueSize, queueSize)
+	d.set(regQueueDescLow, descAt)
+	d.set(regQueueDriverLow, availAt)
+	d.set(regQueueDeviceLow, usedAt)
+	d.set(regQueueReady, 1)
+	d.set(regStatus, 0xf)
+}
+
+func TestInput(t *testing.T) {
+	var rooms []int
+	interrupts := 0
+	mem := make(RAM, 64<<10)
+	d := &driver{mem: mem, dev: NewConsole(mem, nil, func(n int) { rooms = append(rooms, n) }, func() { interrupts++ })}
+	require.Zero(t, d.dev.Receive([]byte("too soon")))
+	d.startInput()
+	d.set(regQueueNotify, consoleIn)
+	require.Empty(t, rooms, "nothing was offered")
+	require.Zero(t, d.dev.Receive([]byte("too soon")))
+	for i := range 20 {
+		d.desc(0, textAt, 3, descWrite|descNext, 1)
+		d.desc(1, textAt+100, 5, descWrite, 0)
+		d.offer(0)
+		d.set(regQueueNotify, consoleIn)
+		require.Len(t, rooms, i+1)
+		require.Equal(t, 8, rooms[i])
+		require.Zero(t, d.dev.Receive(nil))
+		require.Equal(t, 8, d.dev.Receive([]byte("seven and more")))
+		require.Equal(t, "sev", string(mem[textAt:textAt+3]))
+		require.Equal(t, "en an\x00", string(mem[textAt+100:textAt+106]))
+		require.Zero(t, d.dev.Receive([]byte("full")))
+		require.EqualValues(t, i+1, binary.LittleEndian.Uint16(mem[usedAt+2:]))
+		require.EqualValues(t, 8, binary.LittleEndian.Uint32(mem[usedAt+usedRing+usedElem*(i%queueSize)+4:]))
+		require.Equal(t, i+1, interrupts)
+	}
+	d.desc(0, 1<<40, 3, descWrite, 0)
+	d.offer(0)
+	require.Zero(t, d.dev.Receive([]byte("x")))
+	require.EqualValues(t, 0x4f, d.get(regStatus))
 }
 
 func TestInputIsAcceptedAndIgnored(t *testing.T) {
@@ -148,12 +193,14 @@ func FuzzDevice(f *testing.F) {
 		mem := make(RAM, 4096)
 		copy(mem, content)
 		var out bytes.Buffer
-		dev := NewConsole(mem, &out)
+		asked := 0
+		dev := NewConsole(mem, &out, func(room int) { asked = room }, func() {})
 		for ; len(writes) >= 6; writes = writes[6:] {
 			offset := uint64(binary.LittleEndian.Uint16(writes))
 			dev.Write(offset, writes[2:6])
 			dev.Read(offset, make([]byte, 4))
 			dev.Write(offset, writes[2:3])
+			require.LessOrEqual(t, dev.Receive(make([]byte, min(asked, 9000))), asked)
 		}
 		require.LessOrEqual(t, out.Len(), 4096*QueueSizeMax*QueueSizeMax*8)
 	})

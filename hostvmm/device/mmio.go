@@ -204,13 +204,36 @@ func (m *MMIO) notify(i uint32) {
 		return
 	}
 	served, err := m.dev.notify(int(i), &m.queues[i], m.mem)
+	switch {
+	case err != nil:
+		m.status |= statusNeedsReset
+		m.notice()
+	case served > 0:
+		m.pending |= usedBuffer // no interrupt: the driver is at the doorbell
+	}
+}
+
+// notice tells the driver to look at its queues.
+func (m *MMIO) notice() {
+	m.pending |= usedBuffer
+	if m.interrupt != nil {
+		m.interrupt()
+	}
+}
+
+// Receive puts input into the memory that the driver offers and returns how much
+// it took: nothing, if none is offered.
+func (m *MMIO) Receive(b []byte) int {
+	q := &m.queues[consoleIn]
+	if m.status&statusDriverOK == 0 || m.status&statusNeedsReset != 0 || !q.ready {
+		return 0
+	}
+	n, err := q.fill(m.mem, b)
 	if err != nil {
 		m.status |= statusNeedsReset
 	}
-	if served > 0 || err != nil {
-		m.pending |= usedBuffer
-		if m.interrupt != nil {
-			m.interrupt()
-		}
+	if n > 0 || err != nil {
+		m.notice()
 	}
+	return n
 }

@@ -26,10 +26,10 @@ type queue struct {
 	next              uint16 // avail index to be looked at
 }
 
-// chain is a request: what the device may read, and how many bytes it may write.
+// chain is a request: what the device may read, and what it may write.
 type chain struct {
-	head     uint16
-	readable [][]byte
+	head               uint16
+	readable, writable [][]byte
 }
 
 // parts returns the three areas, or false if they are not all RAM.
@@ -55,33 +55,80 @@ func store32(b []byte, v uint32) {
 }
 
 // serve takes all requests that are available, calls each for it and returns it
-// as used with nothing written. It reports whether the driver wants an interrupt.
+// as used with nothing written. It returns how many there were.
 func (q *queue) serve(mem Memory, each func(chain)) (served int, err error) {
 	if !q.ready {
 		return 0, nil
 	}
-	desc, avail, used, ok := q.parts(mem)
+	waiting, err := q.waiting(mem)
+	for ; waiting > 0 && err == nil; waiting-- {
+		var c chain
+		var used []byte
+		if c, used, err = q.first(mem); err == nil {
+			each(c)
+			q.complete(used, c.head, 0)
+			served++
+		}
+	}
+	return served, err
+}
+
+// waiting returns how many requests are available.
+func (q *queue) waiting(mem Memory) (uint32, error) {
+	_, avail, _, ok := q.parts(mem)
 	if !ok {
 		return 0, errQueue
 	}
 	// flags and idx share the first aligned word; avail is 2-aligned only, so
 	// idx is read by itself.
-	idx := load16(avail[2:])
-	if uint32(idx-q.next) > q.size {
+	n := uint32(load16(avail[2:]) - q.next)
+	if n > q.size {
 		return 0, errQueue
 	}
-	for ; q.next != idx; q.next++ {
-		slot := uint32(q.next) % q.size
-		head := load16(avail[availRing+2*slot:])
-		c, err := q.walk(mem, desc, head)
-		if err != nil {
-			return served, err
-		}
-		each(c)
-		q.complete(used, head)
-		served++
+	return n, nil
+}
+
+// first returns the first request that is available; there must be one.
+func (q *queue) first(mem Memory) (c chain, used []byte, err error) {
+	desc, avail, used, ok := q.parts(mem)
+	if !ok {
+		return c, nil, errQueue
 	}
-	return served, nil
+	head := load16(avail[availRing+2*(uint32(q.next)%q.size):])
+	c, err = q.walk(mem, desc, head)
+	return c, used, err
+}
+
+// room returns how many bytes fit into the first request that is available, 0 if
+// none is.
+func (q *queue) room(mem Memory) (room int, err error) {
+	waiting, err := q.waiting(mem)
+	if waiting == 0 || err != nil {
+		return 0, err
+	}
+	c, _, err := q.first(mem)
+	for _, part := range c.writable {
+		room += len(part)
+	}
+	return room, err
+}
+
+// fill copies b into the first request that is available, and returns that as used
+// with what was copied. What does not fit is not taken.
+func (q *queue) fill(mem Memory, b []byte) (n int, err error) {
+	waiting, err := q.waiting(mem)
+	if waiting == 0 || len(b) == 0 || err != nil {
+		return 0, err
+	}
+	c, used, err := q.first(mem)
+	if err != nil {
+		return 0, err
+	}
+	for _, part := range c.writable {
+		n += copy(part, b[n:])
+	}
+	q.complete(used, c.head, uint32(n))
+	return n, nil
 }
 
 // load16 reads 16 bits once. There is no 16-bit atomic; one aligned MOV is what
@@ -104,12 +151,14 @@ func (q *queue) walk(mem Memory, desc []byte, head uint16) (chain, error) {
 		if flags&^(descNext|descWrite) != 0 {
 			return c, errQueue
 		}
-		if flags&descWrite == 0 {
-			part, ok := mem.Slice(addr, uint64(length))
-			if !ok {
-				return c, errQueue
-			}
+		part, ok := mem.Slice(addr, uint64(length))
+		switch {
+		case flags&descWrite != 0 && ok:
+			c.writable = append(c.writable, part)
+		case flags&descWrite == 0 && ok:
 			c.readable = append(c.readable, part)
+		default:
+			return c, errQueue
 		}
 		if flags&descNext == 0 {
 			return c, nil
@@ -119,12 +168,14 @@ func (q *queue) walk(mem Memory, desc []byte, head uint16) (chain, error) {
 	return c, errQueue
 }
 
-// complete puts a chain into the used ring: the element first, then the index.
-func (q *queue) complete(used []byte, head uint16) {
+// complete takes the first request off the available ring and puts it into the
+// used one, with how many bytes were written: the element first, then the index.
+func (q *queue) complete(used []byte, head uint16, written uint32) {
+	q.next++
 	word := load32(used)
 	idx := uint16(word >> 16)
 	e := used[usedRing+usedElem*(uint32(idx)%q.size):]
 	store32(e, uint32(head))
-	store32(e[4:], 0)
+	store32(e[4:], written)
 	store32(used, word&0xffff|uint32(idx+1)<<16)
 }

@@ -1,7 +1,8 @@
 // Package qemu runs images under QEMU: machines microvm and q35, by TCG or KVM.
 //
 // The guest's stdout is COM1, its stderr COM2, its control lines the debug
-// console; each is a pipe of its own, so that bytes pass as they are. The
+// console; each is a pipe of its own, so that bytes pass as they are. Control lines
+// to the guest, and its stdin with them, are what COM3 receives. The
 // package must never lose what was written before the machine ended, and never
 // leave a QEMU behind.
 package qemu
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -56,11 +58,18 @@ func Run(ctx context.Context, c vm.Config, o Options) (vm.Result, error) {
 	if err := checkImage(c); err != nil {
 		return vm.Result{}, err
 	}
-	cmdline, err := boot.FromConfig(c, "qemu-"+o.Machine, o.Accel).Encode(boot.QEMULimit)
+	line := boot.FromConfig(c, "qemu-"+o.Machine, o.Accel)
+	line.COM3 = true
+	cmdline, err := line.Encode(boot.QEMULimit)
 	if err != nil {
 		return vm.Result{}, err
 	}
-	var parser control.Parser
+	in, err := newDown(c.Stdin, c.Signals)
+	if err != nil {
+		return vm.Result{}, err
+	}
+	defer in.stop()
+	parser := control.Parser{Asked: in.feed.Ask}
 	var said bytes.Buffer
 	stderr := c.Stderr
 	if c.OneStream() {
@@ -71,10 +80,10 @@ func Run(ctx context.Context, c vm.Config, o Options) (vm.Result, error) {
 		return vm.Result{}, err
 	}
 	cmd := exec.CommandContext(ctx, o.Binary, arguments(c, o, cmdline)...)
-	cmd.ExtraFiles = out.guestEnds()
+	cmd.ExtraFiles = slices.Concat(out.guestEnds(), []*os.File{in.guestEnd})
 	cmd.Stdout, cmd.Stderr = out.qemuEnd(), out.qemuEnd()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	err = runLocked(cmd, out)
+	err = runLocked(cmd, out, in)
 	if ctx.Err() != nil {
 		return vm.Result{ExitCode: vm.Interrupted(ctx)}, nil
 	}
@@ -83,13 +92,14 @@ func Run(ctx context.Context, c vm.Config, o Options) (vm.Result, error) {
 
 // runLocked runs cmd from a thread that lives as long: the parent-death signal
 // is sent when the thread that started the process ends.
-func runLocked(cmd *exec.Cmd, out *streams) error {
+func runLocked(cmd *exec.Cmd, out *streams, in *down) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		out.started()
+		in.guestEnd.Close()
 		if err == nil {
 			err = cmd.Wait()
 		}
@@ -168,6 +178,7 @@ const (
 	fdStdout  = 3
 	fdStderr  = 4
 	fdControl = 5
+	fdDown    = 6
 )
 
 // arguments returns QEMU's command line.
@@ -196,6 +207,8 @@ func arguments(c vm.Config, o Options, cmdline string) []string {
 			"-device", fmt.Sprintf("%s,chardev=c%d", s.device, i))
 	}
 	return append(args,
+		"-chardev", fmt.Sprintf("socket,id=down,fd=%d", fdDown),
+		"-device", fmt.Sprintf("isa-serial,index=2,iobase=%#x,irq=%d,chardev=down", abi.PortCOM3, abi.LineCOM3),
 		"-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=4", abi.PortExit),
 		"-kernel", c.Image, "-append", cmdline)
 }

@@ -25,6 +25,13 @@ type Config struct {
 	// several goroutines at a time, as an os.File can be.
 	Stdout, Stderr io.Writer
 
+	// Stdin is the program's standard input, at its end if nil. Nothing is read of
+	// it before the program reads, and then a piece at a time. A Read that has not
+	// returned when the machine ends is left to itself.
+	Stdin io.Reader
+	// Signals are passed on to the program as long as the machine runs.
+	Signals <-chan Signal
+
 	// Dir is the program's first working directory, / if empty.
 	Dir string
 	// TreeWritable lets the program change the files embedded in the image, for

@@ -206,6 +206,8 @@ const (
 	PortStart   = 0xd08 // u32: start this vCPU at EntryAP
 	PortCOM1    = 0x3f8
 	PortCOM2    = 0x2f8
+	PortCOM3    = 0x3e8 // control lines to the guest under QEMU; its interrupt is LineCOM3
+	LineCOM3    = 10
 )
 
 // CPUID leaves by which hostvmm makes itself known: 0x40000100 answers with its

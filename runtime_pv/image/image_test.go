@@ -153,7 +153,7 @@ func checkTables(t *testing.T, img []byte) {
 		{"free", abi.LowEnd, 0},
 		{"text", text, p | u | a},
 		{"virtio", abi.VirtioBase, p | w | u | a | d | nx | uc | huge},
-		{"IOAPIC", abi.IOAPICBase, p | w | a | d | nx | uc | huge},
+		{"IOAPIC", abi.IOAPICBase, p | w | u | a | d | nx | uc | huge},
 		{"LAPIC", abi.LAPICBase, p | w | a | d | nx | uc | huge},
 		{"above devices", 0xff000000, 0},
 	} {

@@ -314,6 +314,7 @@ vcpu_template:
 	allow8	0xe8				# PortControl
 	allow8	0xf0				# PortExit
 	allow8	PortCOM2
+	allow8	PortCOM3
 	allow8	PortCOM1
 	allow8	0x600				# PM1a of QEMU's PCs
 	allow8	PortPark

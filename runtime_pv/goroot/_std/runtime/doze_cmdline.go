@@ -139,7 +139,7 @@ func dozeReadCommandLine(p uintptr) (want uint32) {
 		}
 		i.strace = i.strace || w.is("doze.strace")
 		i.forceHalt = i.forceHalt || w.is("doze.idle=hlt")
-		if w.is("doze.control=com1") {
+		if w.is("doze.control=com3") {
 			dozeInput.from = dozeControlUART
 		}
 	}

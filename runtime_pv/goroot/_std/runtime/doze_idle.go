@@ -65,7 +65,7 @@ func dozeSleepParked(page uintptr, deadline int64) {
 func dozeTakeInterrupts(v *dozeVCPU) {
 	dozeTakeEvents(v)
 	bits := mmio.Xchg64(v.page()+abi.VCPUPending, 0)
-	if bits&(1<<(dozeVectorCOM1-abi.VectorBase)) != 0 {
+	if bits&(1<<(dozeVectorCOM3-abi.VectorBase)) != 0 {
 		dozeUARTReceive()
 	}
 	if bits&(1<<(abi.VectorTimer-abi.VectorBase)) != 0 {

@@ -17,7 +17,7 @@ const dozeInputSize = 16 << 10
 const (
 	dozeControlNone = iota
 	dozeControlPort // byte by byte from PortControl, after an event (hostvmm)
-	dozeControlUART // at COM1's receiver, by interrupts; input comes there too
+	dozeControlUART // at COM3's receiver, by interrupts; input comes there too
 )
 
 // dozeInput is standard input. Who reads it waits on its address.
@@ -154,15 +154,13 @@ func dozeControlByte(c byte) {
 	}
 }
 
-// COM1's receiver (16550 data sheet) and its line at the IOAPIC (82093AA data
+// COM3's receiver (16550 data sheet) and its line at the IOAPIC (82093AA data
 // sheet, 3.2).
 const (
 	dozeUARTInterrupts = 1
 	dozeUARTFifo       = 2
 	dozeUARTModem      = 4
 	dozeUARTStatus     = 5
-
-	dozeCOM1Line = 4 // as on every PC
 
 	dozeIOAPICData  = abi.IOAPICBase + 0x10
 	dozeIOAPICEntry = 0x10 // register of the first line; two a line
@@ -174,23 +172,23 @@ func dozeUARTListen() {
 	const fifo, clear, at14 = 1, 2, 0xc0
 	const received, ready = 1, 0xb // interrupt enable; DTR, RTS, OUT2
 	// Fixed delivery to the first vCPU, edge-triggered, active high, not masked.
-	const low = dozeIOAPICEntry + 2*dozeCOM1Line
+	const low = dozeIOAPICEntry + 2*abi.LineCOM3
 	mmio.Store32(abi.IOAPICBase, low+1)
 	mmio.Store32(dozeIOAPICData, 0)
 	mmio.Store32(abi.IOAPICBase, low)
-	mmio.Store32(dozeIOAPICData, dozeVectorCOM1)
-	mmio.Out8(abi.PortCOM1+dozeUARTFifo, fifo|clear|at14)
-	mmio.Out8(abi.PortCOM1+dozeUARTModem, ready)
-	mmio.Out8(abi.PortCOM1+dozeUARTInterrupts, received)
+	mmio.Store32(dozeIOAPICData, dozeVectorCOM3)
+	mmio.Out8(abi.PortCOM3+dozeUARTFifo, fifo|clear|at14)
+	mmio.Out8(abi.PortCOM3+dozeUARTModem, ready)
+	mmio.Out8(abi.PortCOM3+dozeUARTInterrupts, received)
 }
 
-const dozeVectorCOM1 = abi.VectorDevice + dozeCOM1Line
+const dozeVectorCOM3 = abi.VectorDevice + abi.LineCOM3
 
 // dozeUARTReceive takes all that the receiver holds: the line is edge-triggered.
 func dozeUARTReceive() {
 	const arrived = 1
-	for mmio.In8(abi.PortCOM1+dozeUARTStatus)&arrived != 0 {
-		dozeControlByte(mmio.In8(abi.PortCOM1))
+	for mmio.In8(abi.PortCOM3+dozeUARTStatus)&arrived != 0 {
+		dozeControlByte(mmio.In8(abi.PortCOM3))
 	}
 	dozeInputNews()
 }

@@ -1,0 +1,70 @@
+package hostvmm
+
+import (
+	"errors"
+
+	"github.com/doze-vm/doze/hostvmm/control"
+	"github.com/doze-vm/doze/hostvmm/feed"
+	"github.com/doze-vm/doze/kernel/abi"
+)
+
+// consoleStdin is the console that carries standard input.
+const consoleStdin = 0
+
+var errClosed = errors.New("the machine has ended")
+
+// startInput lets input and signals reach the guest until the function it returns
+// is called.
+func (m *Machine) startInput() (stop func()) {
+	m.feed = feed.Start(m.stdin, m)
+	done := make(chan struct{})
+	if m.signals != nil {
+		go m.passSignals(done)
+	}
+	return func() {
+		m.io.Lock()
+		defer m.io.Unlock()
+		m.closed = true
+		m.feed.Stop()
+		close(done)
+	}
+}
+
+func (m *Machine) passSignals(done <-chan struct{}) {
+	for {
+		select {
+		case s, ok := <-m.signals:
+			if !ok {
+				return
+			}
+			m.tell(control.SignalLine(int(s)))
+		case <-done:
+			return
+		}
+	}
+}
+
+// tell sends the guest a control line. Any goroutine may, while the machine runs.
+func (m *Machine) tell(line string) {
+	m.io.Lock()
+	defer m.io.Unlock()
+	if !m.closed && m.outbox.Put(line) {
+		m.Raise(abi.EventControl)
+	}
+}
+
+// askInput is told that the guest offers memory for input.
+func (m *Machine) askInput(room int) { m.feed.Ask(room) }
+
+// Input implements feed.Guest.
+func (m *Machine) Input(b []byte) (int, error) {
+	m.io.Lock()
+	defer m.io.Unlock()
+	if m.closed {
+		return 0, errClosed
+	}
+	return m.devices[consoleStdin].Receive(b), nil
+}
+
+// InputEnds implements feed.Guest.
+func (m *Machine) InputEnds(total uint64) { m.tell(control.EOFLine(total)) }

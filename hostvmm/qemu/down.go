@@ -1,0 +1,82 @@
+package qemu
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/doze-vm/doze/hostvmm/control"
+	"github.com/doze-vm/doze/hostvmm/feed"
+	"github.com/doze-vm/doze/hostvmm/vm"
+)
+
+// down carries control lines to the guest, and standard input, which comes behind
+// a line that says how many bytes. A socket holds what QEMU has not taken yet: at
+// most one piece of input, and some signals.
+type down struct {
+	guestEnd *os.File // for QEMU
+	mu       sync.Mutex
+	ours     *os.File
+	feed     *feed.Feed
+	done     chan struct{}
+}
+
+func newDown(stdin io.Reader, signals <-chan vm.Signal) (*down, error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("socketpair: %w", err)
+	}
+	_ = unix.SetNonblock(pair[0], true) // so that Close ends a Write
+	d := &down{
+		ours: os.NewFile(uintptr(pair[0]), "control lines"), guestEnd: os.NewFile(uintptr(pair[1]), "COM3"),
+		done: make(chan struct{}),
+	}
+	d.feed = feed.Start(stdin, d)
+	if signals != nil {
+		go d.pass(signals)
+	}
+	return d, nil
+}
+
+// stop ends it; what was not sent is dropped.
+func (d *down) stop() {
+	d.feed.Stop()
+	close(d.done)
+	d.ours.Close()
+	d.guestEnd.Close()
+}
+
+func (d *down) pass(signals <-chan vm.Signal) {
+	for {
+		select {
+		case s, ok := <-signals:
+			if !ok {
+				return
+			}
+			_ = d.send(control.SignalLine(int(s)))
+		case <-d.done:
+			return
+		}
+	}
+}
+
+func (d *down) send(text string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, err := d.ours.WriteString(text)
+	return err
+}
+
+// Input implements feed.Guest.
+func (d *down) Input(b []byte) (int, error) {
+	if err := d.send(control.InputLine(len(b)) + string(b)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// InputEnds implements feed.Guest.
+func (d *down) InputEnds(total uint64) { _ = d.send(control.EOFLine(total)) }
