@@ -21,19 +21,19 @@ const (
 
 // member is one entry of an archive.
 type member struct {
-	name  string
-	body  string
+	name  span
+	body  span
 	mode  uint32
 	mtime int64
 }
 
 // archive is what is left of one to read.
-type archive struct{ rest string }
+type archive struct{ rest span }
 
 // next reads a member. It says false at the end, and EINVAL for what is no
 // archive.
 func (a *archive) next(m *member) (bool, Errno) {
-	s := a.rest
+	s := a.rest.text()
 	if len(s) < cpioHead || s[:len(cpioMagic)] != cpioMagic && s[:len(cpioMagic)] != cpioMagicCR {
 		return false, EINVAL
 	}
@@ -49,13 +49,14 @@ func (a *archive) next(m *member) (bool, Errno) {
 	if body+size > uintptr(len(s)) {
 		return false, EINVAL
 	}
-	m.name = s[cpioHead : cpioHead+nameSize-1]
-	if s[cpioHead+nameSize-1] != 0 || hasZero(m.name) {
+	name := s[cpioHead : cpioHead+nameSize-1]
+	if s[cpioHead+nameSize-1] != 0 || hasZero(name) {
 		return false, EINVAL
 	}
-	m.body, m.mode, m.mtime = s[body:body+size], uint32(mode), int64(mtime)*1e9
-	a.rest = s[min(end, uintptr(len(s))):]
-	return m.name != cpioEnd, 0
+	m.name, m.body = spanOf(name), spanOf(s[body:body+size])
+	m.mode, m.mtime = uint32(mode), int64(mtime)*1e9
+	a.rest = spanOf(s[min(end, uintptr(len(s))):])
+	return name != cpioEnd, 0
 }
 
 // hex reads 8 digits at an offset.
@@ -93,7 +94,7 @@ func hasZero(s string) bool {
 // names that lead through a link or "..", with EINVAL; what was read until then
 // stays.
 func (f *FS) Mount(lo, hi uintptr, frozen bool) Errno {
-	a := archive{text(lo, hi-lo)}
+	a := archive{span{lo, hi - lo}}
 	flags := uint32(0)
 	if frozen {
 		flags = ReadOnly
@@ -168,7 +169,7 @@ func (f *FS) enterLast(dir Node, name string, m *member, flags uint32) Errno {
 	switch {
 	case kind != TypeDir && kind != TypeFile && kind != TypeLink:
 		return EINVAL
-	case kind == TypeLink && (m.body == "" || len(m.body) >= PathMax || hasZero(m.body)):
+	case kind == TypeLink && (m.body.n == 0 || m.body.n >= PathMax || hasZero(m.body.text())):
 		return EINVAL
 	}
 	if n := f.Find(dir, name); n != 0 {
@@ -182,7 +183,7 @@ func (f *FS) enterLast(dir Node, name string, m *member, flags uint32) Errno {
 		return errno
 	}
 	if kind != TypeDir {
-		f.inode(n).useInPlace(m.body)
+		f.inode(n).useInPlace(m.body.text())
 	}
 	return 0
 }

@@ -2,6 +2,8 @@ package fs
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
 	"sort"
 	"strings"
 	"testing"
@@ -16,6 +18,13 @@ func TestInodeFitsItsPiece(t *testing.T) {
 	assert.Equal(t, uintptr(entryHead), unsafe.Offsetof(entry{}.name))
 	assert.LessOrEqual(t, unsafe.Sizeof(slab{}), uintptr(slabHead))
 	assert.Zero(t, unsafe.Offsetof(entry{}.chain), "hashOut walks the chain by it")
+}
+
+// Where the package is used nobody can tell the garbage collector of a pointer.
+func TestNoPointerIsStored(t *testing.T) {
+	out, err := exec.Command("go", "build", "-gcflags=-d=wb", "-o", os.DevNull, ".").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.NotContains(t, string(out), "write barrier", "of a store of a pointer")
 }
 
 func TestInitWithoutMemory(t *testing.T) {
@@ -253,7 +262,7 @@ func TestOpen(t *testing.T) {
 		{"/l", OpenNoFollow, ELOOP}, {"/l", OpenNoFollow | OpenPath, 0}, {"/l", OpenNoFollow | OpenDirectory, ENOTDIR}, {"/ld", OpenNoFollow, ELOOP},
 		{"/f", create | OpenDirectory, EINVAL}, {"/d/dangling", create | write, 0},
 	} {
-		n, errno := w.Open(w.Root(), c.path, c.flags, 0o644)
+		n, errno := w.Open(w.Root(), w.still(c.path), c.flags, 0o644)
 		if assert.Equal(t, c.errno, errno, "%s %o", c.path, c.flags) && errno == 0 {
 			w.Release(n)
 		}

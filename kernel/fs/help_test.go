@@ -20,6 +20,8 @@ type world struct {
 	FS
 	t      testing.TB
 	memory []byte
+	paths  []byte
+	turn   int
 	free   []uintptr
 	used   map[uintptr]bool
 	limit  int // pages
@@ -37,6 +39,9 @@ func newWorld(t testing.TB, limit int) *world {
 	w.memory, err = syscall.Mmap(-1, 0, (limit+1)*PageSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE|syscall.MAP_NORESERVE)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = syscall.Munmap(w.memory) })
+	w.paths, err = syscall.Mmap(-1, 0, 4*PageSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = syscall.Munmap(w.paths) })
 	base := uintptr(unsafe.Pointer(unsafe.SliceData(w.memory)))
 	for i := limit - 1; i >= 0; i-- {
 		w.free = append(w.free, base+uintptr(i)*PageSize)
@@ -67,7 +72,17 @@ func (w *world) givePage(p uintptr) {
 	w.free = append(w.free, p)
 }
 
-func (w *world) place(path string, how int) (Place, Errno) { return w.Lookup(w.Root(), path, how) }
+// still copies a path to memory that doesn't move, as a kernel does: there are two
+// such places.
+func (w *world) still(path string) string {
+	w.turn = 1 - w.turn
+	b := w.paths[w.turn*2*PageSize:]
+	return unsafe.String(unsafe.SliceData(b), copy(b, path))
+}
+
+func (w *world) place(path string, how int) (Place, Errno) {
+	return w.Lookup(w.Root(), w.still(path), how)
+}
 
 func (w *world) node(path string) Node {
 	w.t.Helper()
@@ -154,7 +169,7 @@ func (w *world) write(n Node, off uint64, s string) Errno {
 
 // create writes a file as a whole.
 func (w *world) create(path, body string) Errno {
-	n, errno := w.Open(w.Root(), path, OpenCreate|OpenTrunc|1, 0o644)
+	n, errno := w.Open(w.Root(), w.still(path), OpenCreate|OpenTrunc|1, 0o644)
 	if errno != 0 {
 		return errno
 	}

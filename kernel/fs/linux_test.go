@@ -132,7 +132,7 @@ func hostWrite(path string, flags int, off int64, s string) error {
 }
 
 func (p *pair) ourWrite(path string, flags uint32, off uint64, s string) Errno {
-	n, errno := p.w.Open(p.w.Root(), path, flags|1, 0o644)
+	n, errno := p.w.Open(p.w.Root(), p.w.still(path), flags|1, 0o644)
 	if errno != 0 {
 		return errno
 	}

@@ -10,7 +10,7 @@ func (f *FS) Make(p Place, mode uint32, dev uint64) (Node, Errno) {
 	if errno := f.mayMake(p, mode&TypeMask == TypeDir); errno != 0 {
 		return 0, errno
 	}
-	return f.plant(p.Dir, p.Name, mode, dev, false)
+	return f.plant(p.Dir, p.Name(), mode, dev, false)
 }
 
 // mayMake says why nothing can be made at a place.
@@ -118,7 +118,7 @@ func (f *FS) Symlink(p Place, target string) Errno {
 	if errno := f.mayMake(p, false); errno != 0 {
 		return errno
 	}
-	_, errno := f.PlantLink(p.Dir, p.Name, target)
+	_, errno := f.PlantLink(p.Dir, p.Name(), target)
 	return errno
 }
 
@@ -139,7 +139,7 @@ func (f *FS) Link(p Place, n Node, unnamed bool) Errno {
 	case i.links == ^uint32(0):
 		return EMLINK
 	}
-	return f.link(p.Dir, p.Name, n, false)
+	return f.link(p.Dir, p.Name(), n, false)
 }
 
 // Unlink removes a name that is no directory's.
@@ -213,7 +213,7 @@ func (f *FS) Rename(from, to Place, flags uint32) Errno {
 	case to.Node != 0:
 		f.point(to.entry, from.Node)
 	default:
-		if errno := f.link(to.Dir, to.Name, from.Node, false); errno != 0 {
+		if errno := f.link(to.Dir, to.Name(), from.Node, false); errno != 0 {
 			return errno
 		}
 	}

@@ -2,8 +2,14 @@ package fs
 
 import "unsafe"
 
-// span is a string that lies in memory of ours or of the caller's.
+// span is a string as numbers: what is stored through a pointer must not be a
+// pointer itself, or the compiler would tell the garbage collector of it, which
+// can't be done here.
 type span struct{ addr, n uintptr }
+
+func spanOf(s string) span { return span{addrOf(s), uintptr(len(s))} }
+
+func (s span) text() string { return text(s.addr, s.n) }
 
 // How the last name of a path is looked up, if it is a symbolic link.
 const (
@@ -24,18 +30,21 @@ const (
 // for.
 type Place struct {
 	Dir   Node
-	Name  string
 	Node  Node // 0: the name is not taken
 	Last  uint8
 	Slash bool // slashes come after it: it is, or becomes, a directory
+	name  span // in the path, or in the text of a link
 	entry uintptr
 }
+
+// Name is the name in Dir.
+func (p *Place) Name() string { return p.name.text() }
 
 // walk is the state of a lookup.
 type walk struct {
 	Place
-	rest  string // what is still to be looked up
-	depth int    // how many more such rests lie on the trail
+	rest  span // what is still to be looked up
+	depth int  // how many more such rests lie on the trail
 	links int
 	slash bool
 }
@@ -44,7 +53,7 @@ type walk struct {
 // relative. A last name that doesn't exist is no error, but a Place without a
 // node.
 //
-// Place.Name lies in the path, or in the text of a link.
+// A Place refers to the path, which must stay where it is.
 func (f *FS) Lookup(start Node, path string, how int) (Place, Errno) {
 	switch {
 	case path == "":
@@ -52,7 +61,7 @@ func (f *FS) Lookup(start Node, path string, how int) (Place, Errno) {
 	case len(path) >= PathMax:
 		return Place{}, ENAMETOOLONG
 	}
-	w := walk{rest: path}
+	w := walk{rest: spanOf(path)}
 	w.begin(f, start)
 	for {
 		name, last, ok := f.cut(&w)
@@ -91,7 +100,7 @@ func (f *FS) Lookup(start Node, path string, how int) (Place, Errno) {
 
 // begin sets out at the root or at another directory.
 func (w *walk) begin(f *FS, start Node) {
-	if w.rest[0] == '/' {
+	if w.rest.text()[0] == '/' {
 		w.Place = Place{Node: f.root, Last: LastRoot}
 	} else {
 		w.Place = Place{Node: start, Last: LastDot}
@@ -100,28 +109,25 @@ func (w *walk) begin(f *FS, start Node) {
 
 // cut takes the next name off what is left, and says whether it is the last one.
 func (f *FS) cut(w *walk) (name string, last, ok bool) {
-	for {
-		w.rest = skipSlashes(w.rest)
-		if w.rest != "" {
-			break
-		}
+	rest := skipSlashes(w.rest.text())
+	for rest == "" {
 		if w.depth == 0 {
 			return "", true, false
 		}
 		w.depth--
-		s := f.trail[w.depth]
-		w.rest = text(s.addr, s.n)
+		rest = skipSlashes(f.trail[w.depth].text())
 	}
 	n := 0
-	for n < len(w.rest) && w.rest[n] != '/' {
+	for n < len(rest) && rest[n] != '/' {
 		n++
 	}
-	name, w.rest = w.rest[:n], w.rest[n:]
-	if after := skipSlashes(w.rest); after == "" {
+	name, rest = rest[:n], rest[n:]
+	if skipSlashes(rest) == "" {
 		last = w.depth == 0
-		w.slash = w.slash || last && w.rest != ""
-		w.rest = ""
+		w.slash = w.slash || last && rest != ""
+		rest = ""
 	}
+	w.rest = spanOf(rest)
 	return name, last, true
 }
 
@@ -141,7 +147,7 @@ func (f *FS) step(w *walk, name string) Errno {
 	case len(name) > NameMax:
 		return ENAMETOOLONG
 	}
-	w.Place = Place{Dir: dir, Name: name}
+	w.Place = Place{Dir: dir, name: spanOf(name)}
 	switch name {
 	case ".":
 		w.Node, w.Last = dir, LastDot
@@ -178,11 +184,11 @@ func (f *FS) through(w *walk, last bool) (done bool, errno Errno) {
 	if i.size == 0 {
 		return false, ENOENT
 	}
-	if !last && w.rest != "" {
-		f.trail[w.depth] = span{addrOf(w.rest), uintptr(len(w.rest))}
+	if !last && w.rest.n != 0 {
+		f.trail[w.depth] = w.rest
 		w.depth++
 	}
-	w.rest = text(i.data, uintptr(i.size))
+	w.rest = span{i.data, uintptr(i.size)}
 	w.begin(f, w.Dir)
 	return false, 0
 }

@@ -22,6 +22,8 @@ var dozeBootInfo struct {
 	strace     bool
 	cpus       uint32
 	vmm, accel dozeWord
+
+	args, argsEnd, envEnd uintptr // the program's arguments and environment, as strings with zeros
 }
 
 var dozeRandomState chacha8rand.State

@@ -23,6 +23,7 @@ const (
 	dozeEBUSY        = 16
 	dozeEEXIST       = 17
 	dozeENODEV       = 19
+	dozeENOTDIR      = 20
 	dozeEINVAL       = 22
 	dozeEMFILE       = 24
 	dozeENOTTY       = 25
@@ -131,8 +132,6 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 		return 1 // getpid
 	case 110, 102, 104, 107, 108, 111, 124:
 		return 0 // getppid, uids and gids, getpgrp, getsid: root, its own session
-	case 95:
-		return 0o022 // umask
 	case 204:
 		return dozeGetaffinity(b, c)
 	case 318:
@@ -167,42 +166,19 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 		return dozeClockGetres(a, b)
 	case 97, 302:
 		return dozeRlimit(t, nr)
-	case 79:
-		return dozeGetcwd(a, b)
 	case 162, 26, 149, 150:
 		return 0 // sync, msync, mlock, munlock
-	case 2:
-		return dozeOpen(a, b)
-	case 257:
-		return dozeOpen(b, c)
-	case 3:
-		return dozeClose(a)
-	case 5:
-		return dozeFstat(a, b)
-	case 4, 6:
-		return dozeStatPath(a, b)
-	case 262:
-		return dozeStatPath(b, c)
-	case 8:
-		return dozeSeek(a, b, c)
-	case 17:
-		return dozePread(a, b, c, t.r10)
-	case 20:
-		return dozeWritev(a, b, c)
 	case 72:
 		return dozeFcntl(a, b, c)
 	case 32:
 		return dozeDup(a, 0, 0)
 	case 33, 292:
 		return dozeDup3(a, b, c, nr == 292)
-	case 16:
-		return dozeIoctl(a, b, c)
 	case 7, 22, 213, 232, 233, 271, 281, 284, 290, 291, 293, 441:
 		return dozeServeStreams(t, nr)
-	case 21, 269, 439:
-		return dozeAccess(t, nr)
-	case 89, 267:
-		return dozeErr(dozeENOENT) // readlink: no links here
+	}
+	if r, ok := dozeServeFiles(t, nr); ok {
+		return r
 	}
 	dozeStats.unknown++
 	return dozeErr(dozeENOSYS)

@@ -137,9 +137,14 @@ func dozeReadCommandLine(p uintptr) (want uint32) {
 			v, _ := w.number(p)
 			i.seed[0] ^= v
 		}
+		if p := w.after("doze.cwd="); p != 0 && w.p-p < dozePathMax {
+			to := dozeAddr(&dozeTree.first[0])
+			dozeTree.firstLen = w.decode(p, to) - 1 - to
+		}
+		dozeTree.writable = dozeTree.writable || w.is("doze.tree=rw")
 		i.strace = i.strace || w.is("doze.strace")
 		i.forceHalt = i.forceHalt || w.is("doze.idle=hlt")
-		if w.is("doze.control=com3") {
+		if w.is("doze.control=com1") {
 			dozeInput.from = dozeControlUART
 		}
 	}
@@ -198,11 +203,13 @@ func dozeBuildStack(cmdline uintptr) uintptr {
 	w := dozeWords{p: cmdline}
 	for w.next() && !w.is("--") {
 	}
+	dozeBootInfo.args = text
 	for w.next() {
 		put(text)
 		text = w.decode(w.word, text)
 		argc++
 	}
+	dozeBootInfo.argsEnd = text
 	put(0)
 	w = dozeWords{p: cmdline}
 	for w.next() && !w.is("--") {
@@ -211,6 +218,7 @@ func dozeBuildStack(cmdline uintptr) uintptr {
 			text = w.decode(p, text)
 		}
 	}
+	dozeBootInfo.envEnd = text
 	put(0)
 	mmio.Store64(sp, argc)
 	text = alignUp(text, 16)

@@ -1,75 +1,41 @@
 package runtime
 
-// Descriptors: the three standard streams and a few read-only files that
-// programs look for. A tree of real files is not here.
+// Reading, writing and closing open files of all kinds.
 
-import "internal/runtime/doze/mmio"
-
-// dozeNames are the files there are.
-var dozeNames = [...]struct {
-	path string
-	kind uint8
-}{
-	{"/dev/null", dozeFileNull},
-	{"/dev/zero", dozeFileZero},
-	{"/dev/random", dozeFileRandom},
-	{"/dev/urandom", dozeFileRandom},
-	{"/proc/doze", dozeFileText},
-}
-
-// dozeFindFile returns the index in dozeNames of the path at p, or -1.
-func dozeFindFile(p uintptr) int {
-	if p < dozePage {
-		return -1
-	}
-	for i := range dozeNames {
-		name := dozeNames[i].path
-		n := 0
-		for n < len(name) && mmio.Load8(p+uintptr(n)) == name[n] {
-			n++
-		}
-		if n == len(name) && mmio.Load8(p+uintptr(n)) == 0 {
-			return i
-		}
-	}
-	return -1
-}
-
-func dozeOpen(path, flags uintptr) uintptr {
-	p, _, errno := dozeCopyPath(0, path)
-	if errno != 0 {
-		return dozeErr(errno)
-	}
-	i := dozeFindFile(p)
-	if i < 0 {
-		return dozeErr(dozeENOENT)
-	}
-	f := dozeNewFile(uint32(dozeNames[i].kind), uint32(flags)&^dozeOCloexec)
-	if f == nil {
-		return dozeErr(dozeENOMEM)
-	}
-	if f.kind == dozeFileText {
-		if f.obj = dozePageAlloc(); f.obj == 0 {
-			dozeDrop(f)
-			return dozeErr(dozeENOMEM)
-		}
-		f.size = dozeDescribe(f.obj, dozePage)
-	}
-	return dozeInstall(f, 0, dozeCloexec(flags))
-}
+import (
+	"internal/runtime/doze/fs"
+)
 
 // dozeFileEnd frees what a file that is no longer open was open on.
 func dozeFileEnd(f *dozeFile) {
-	if f.kind == dozeFileText && f.obj != 0 {
-		dozePageFree(f.obj)
-	}
 	dozeStreamEnd(f)
+	if n := dozeNodeOf(f); n != 0 {
+		dozeTree.fs.Release(n)
+	}
+}
+
+// dozeReader returns the open file of a descriptor that is to be read.
+func dozeReader(fd uintptr) (*dozeFile, uintptr) {
+	f := dozeFd(fd)
+	if f == nil || f.flags&dozeOPath != 0 || f.flags&dozeOAccess == dozeOWronly {
+		return nil, dozeEBADF
+	}
+	return f, 0
+}
+
+// dozeWriter returns the open file of a descriptor that is to be written.
+func dozeWriter(fd uintptr) (*dozeFile, uintptr) {
+	f := dozeFd(fd)
+	if f == nil || f.flags&dozeOPath != 0 || f.flags&dozeOAccess == dozeORdonly {
+		return nil, dozeEBADF
+	}
+	return f, 0
 }
 
 func dozeRead(fd, p, n uintptr) uintptr {
-	f := dozeFd(fd)
-	if f == nil {
-		return dozeErr(dozeEBADF)
+	f, errno := dozeReader(fd)
+	if errno != 0 {
+		return dozeErr(errno)
 	}
 	if dozeIsStream(f) {
 		return dozeStreamRead(f, p, n)
@@ -82,82 +48,160 @@ func dozeRead(fd, p, n uintptr) uintptr {
 }
 
 func dozePread(fd, p, n, off uintptr) uintptr {
-	f := dozeFd(fd)
-	if f == nil {
-		return dozeErr(dozeEBADF)
-	}
-	if f.kind == dozeFileConsole || dozeIsStream(f) {
+	f, errno := dozeReader(fd)
+	switch {
+	case errno != 0:
+		return dozeErr(errno)
+	case f.kind == dozeFileConsole || dozeIsStream(f):
 		return dozeErr(dozeESPIPE)
+	case int(off) < 0:
+		return dozeErr(dozeEINVAL)
 	}
 	return dozeReadAt(f, p, n, off)
 }
 
-// dozeReadAt copies from a file; the end of a file, and of standard input, is 0.
+// dozeReadAt copies from a file; at its end, and from what can only be written,
+// that is 0 bytes.
 func dozeReadAt(f *dozeFile, p, n, off uintptr) uintptr {
 	switch f.kind {
-	case dozeFileZero:
-		if dozeTryClear(p, n) != 0 {
+	case dozeFileNode:
+		return dozeNodeRead(fs.Node(f.obj), p, n, off)
+	case dozeFileZero, dozeFileFull:
+		n = min(n, dozeMostBytes)
+		if left := dozeTryClear(p, n); left != 0 {
 			return dozeErr(dozeEFAULT)
 		}
 		return n
 	case dozeFileRandom:
 		return dozeGetrandom(p, n)
-	case dozeFileText:
-		if off < f.size {
-			n = min(n, f.size-off)
-			if !dozeCopyOut(p, f.obj+off, n) {
-				return dozeErr(dozeEFAULT)
-			}
-			return n
-		}
 	}
 	return 0
 }
 
 func dozeWrite(fd, p, n uintptr) uintptr {
-	f := dozeFd(fd)
+	f, errno := dozeWriter(fd)
 	switch {
-	case f == nil || f.kind == dozeFileText:
-		return dozeErr(dozeEBADF)
-	case f.kind == dozeFileConsole:
-		return dozeConsoleWrite(f.obj, p, n)
+	case errno != 0:
+		return dozeErr(errno)
 	case dozeIsStream(f):
 		return dozeStreamWrite(f, p, n)
+	case f.flags&dozeOAppend != 0 && f.kind == dozeFileNode:
+		f.pos = uintptr(dozeTree.fs.Size(fs.Node(f.obj)))
+	}
+	r := dozeWriteAt(f, p, n, f.pos)
+	if int(r) > 0 {
+		f.pos += r
+	}
+	return r
+}
+
+// dozePwrite serves pwrite64(2). What is open for appending is appended to, as on
+// Linux.
+func dozePwrite(fd, p, n, off uintptr) uintptr {
+	f, errno := dozeWriter(fd)
+	switch {
+	case errno != 0:
+		return dozeErr(errno)
+	case f.kind == dozeFileConsole || dozeIsStream(f):
+		return dozeErr(dozeESPIPE)
+	case int(off) < 0:
+		return dozeErr(dozeEINVAL)
+	case f.flags&dozeOAppend != 0 && f.kind == dozeFileNode:
+		off = uintptr(dozeTree.fs.Size(fs.Node(f.obj)))
+	}
+	return dozeWriteAt(f, p, n, off)
+}
+
+// dozeWriteAt copies into a file. Devices but the full one take everything.
+func dozeWriteAt(f *dozeFile, p, n, off uintptr) uintptr {
+	switch f.kind {
+	case dozeFileNode:
+		return dozeNodeWrite(fs.Node(f.obj), p, n, off)
+	case dozeFileConsole:
+		return dozeConsoleWrite(f.obj, p, n)
+	case dozeFileFull:
+		return dozeErr(fs.ENOSPC)
 	}
 	return n
 }
 
-// dozeWritev writes struct iovec {base, len} pairs in order.
-func dozeWritev(fd, iov, count uintptr) uintptr {
-	var sum uintptr
+// dozeVector makes one read or write for each struct iovec {base, len}, in order,
+// until one falls short. Those of a stream are one part at a time: a call that
+// waits begins anew. off is where to, -1 for the file's position.
+func dozeVector(fd, iov, count, off uintptr, write bool) uintptr {
+	const most = 1024 // UIO_MAXIOV
+	if count > most {
+		return dozeErr(dozeEINVAL)
+	}
+	sum := uintptr(0)
 	for i := uintptr(0); i < count; i++ {
-		n := uintptr(mmio.Load64(iov + i*16 + 8))
-		if f := dozeFd(fd); i > 0 && f != nil && dozeIsStream(f) {
-			return sum // one part at a time: a write that waits begins anew
+		var v struct{ base, n uintptr }
+		if !dozeCopyIn(dozeAddr(&v), iov+i*16, 16) {
+			return dozePart(sum, dozeErr(dozeEFAULT))
 		}
-		r := dozeWrite(fd, uintptr(mmio.Load64(iov+i*16)), n)
-		if int(r) < 0 {
-			return r
+		if v.n == 0 && i+1 < count {
+			continue
+		}
+		at := off
+		if off != dozeNoOffset {
+			at += sum
+		}
+		r := dozeTransfer(fd, v.base, v.n, at, write)
+		if r == dozeKeep || int(r) < 0 {
+			return dozePart(sum, r)
 		}
 		sum += r
+		if f := dozeFd(fd); r < v.n || f != nil && dozeIsStream(f) {
+			break
+		}
 	}
 	return sum
 }
 
+// dozeNoOffset says that a call is about a file's own position.
+const dozeNoOffset = ^uintptr(0)
+
+// dozePart is the result of a call of which a part is done.
+func dozePart(done, r uintptr) uintptr {
+	if done > 0 {
+		return done
+	}
+	return r
+}
+
+func dozeTransfer(fd, p, n, off uintptr, write bool) uintptr {
+	switch {
+	case write && off == dozeNoOffset:
+		return dozeWrite(fd, p, n)
+	case write:
+		return dozePwrite(fd, p, n, off)
+	case off == dozeNoOffset:
+		return dozeRead(fd, p, n)
+	}
+	return dozePread(fd, p, n, off)
+}
+
 func dozeSeek(fd, off, whence uintptr) uintptr {
+	const set, current, end, data, hole = 0, 1, 2, 3, 4
 	f := dozeFd(fd)
 	switch {
 	case f == nil:
 		return dozeErr(dozeEBADF)
 	case f.kind == dozeFileConsole || dozeIsStream(f):
 		return dozeErr(dozeESPIPE)
+	case f.kind != dozeFileNode:
+		return 0 // devices have no position
 	}
 	switch whence {
-	case 0:
-	case 1:
+	case set:
+	case current:
 		off += f.pos
-	case 2:
-		off += f.size
+	case end:
+		off += uintptr(dozeTree.fs.Size(fs.Node(f.obj)))
+	case data, hole:
+		if off = dozeNodeSeek(fs.Node(f.obj), off, whence == hole); int(off) < 0 {
+			return off
+		}
 	default:
 		return dozeErr(dozeEINVAL)
 	}
@@ -166,56 +210,6 @@ func dozeSeek(fd, off, whence uintptr) uintptr {
 	}
 	f.pos = off
 	return off
-}
-
-// dozeStatKind fills struct stat (144 bytes) for a kind of file.
-func dozeStatKind(kind uint8, size, st uintptr) uintptr {
-	const charDevice, regular, fifo, readAll, readWrite, owner = 0o020000, 0o100000, 0o010000, 0o444, 0o666, 0o600
-	mode := uint32(charDevice | readWrite)
-	switch kind {
-	case dozeFileConsole:
-		mode = charDevice | 0o620
-	case dozeFileText:
-		mode = regular | readAll
-	case dozeFilePipeIn, dozeFilePipeOut, dozeFileInput:
-		mode = fifo | owner
-	case dozeFileCounter, dozeFileEpoll:
-		mode = owner
-	}
-	mmio.Clear(st, 144)
-	mmio.Store64(st+8, uint64(kind)+1) // inode
-	mmio.Store64(st+16, 1)             // links
-	mmio.Store32(st+24, mode)
-	mmio.Store64(st+48, uint64(size))
-	mmio.Store64(st+56, dozePage)
-	return 0
-}
-
-func dozeFstat(fd, st uintptr) uintptr {
-	f := dozeFd(fd)
-	if f == nil {
-		return dozeErr(dozeEBADF)
-	}
-	return dozeStatKind(uint8(f.kind), f.size, st)
-}
-
-func dozeStatPath(path, st uintptr) uintptr {
-	i := dozeFindFile(path)
-	if i < 0 {
-		return dozeErr(dozeENOENT)
-	}
-	return dozeStatKind(dozeNames[i].kind, 0, st)
-}
-
-func dozeAccess(t *dozeThread, nr uintptr) uintptr {
-	path := t.rdi
-	if nr != 21 {
-		path = t.rsi
-	}
-	if dozeFindFile(path) < 0 {
-		return dozeErr(dozeENOENT)
-	}
-	return 0
 }
 
 func dozeIoctl(fd, cmd, arg uintptr) uintptr {

@@ -9,7 +9,7 @@ import (
 // dozeUname fills struct utsname: six fields of 65 bytes.
 func dozeUname(p uintptr) uintptr {
 	mmio.Clear(p, 390)
-	for i, s := range [...]string{"Linux", "doze", "6.1.0-doze", "#1 Doze", "x86_64", "(none)"} {
+	for i, s := range [...]string{"Linux", "doze", dozeReleaseName, "#1 Doze", "x86_64", "(none)"} {
 		dozePutString(p+uintptr(i)*65, s)
 	}
 	return 0
@@ -38,14 +38,6 @@ func dozeRlimit(t *dozeThread, nr uintptr) uintptr {
 		mmio.Store64(old+8, v)
 	}
 	return 0
-}
-
-func dozeGetcwd(p, n uintptr) uintptr {
-	if n < 2 {
-		return dozeErr(dozeERANGE)
-	}
-	mmio.Store16(p, '/')
-	return 2
 }
 
 // dozeGetrandom fills n bytes: the CPU's generator and our own, XORed, so that

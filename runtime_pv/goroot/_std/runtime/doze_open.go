@@ -1,0 +1,231 @@
+package runtime
+
+// Opening files, and the process's place in the tree: working directory, file
+// mode creation mask, where the paths of a call begin.
+
+import (
+	"internal/runtime/doze/fs"
+	"internal/runtime/doze/mmio"
+)
+
+const dozeAtCwd = -100 // AT_FDCWD (linux/fcntl.h)
+
+// Flags of open(2) that an open file doesn't keep: O_CREAT, O_EXCL, O_NOCTTY,
+// O_TRUNC, O_CLOEXEC; and the bit of O_TMPFILE that is no other flag.
+const (
+	dozeOOnce    = 0o100 | 0o200 | 0o400 | 0o1000 | dozeOCloexec
+	dozeOTmpfile = 0o20000000
+	dozeOPath    = fs.OpenPath
+)
+
+// dozePathAt is the path of a call: where it begins, and its text.
+type dozePathAt struct {
+	start fs.Node
+	text  string
+	file  *dozeFile // that dirfd is, nil for AT_FDCWD
+}
+
+// dozeAt reads the path p of a call, relative to the directory dirfd, into buffer
+// i. An empty one is allowed to begin at a file of any kind.
+func dozeAt(i int, dirfd, p uintptr) (path dozePathAt, errno uintptr) {
+	at, n, errno := dozeCopyPath(i, p)
+	if errno != 0 {
+		return path, errno
+	}
+	path.text = dozeStr(at, n)
+	return path, path.from(dirfd)
+}
+
+// from finds where a path begins.
+func (path *dozePathAt) from(dirfd uintptr) uintptr {
+	f := dozeFiles()
+	dozeTree.via = nil
+	path.start = dozeTree.cwd
+	switch {
+	case path.text != "" && path.text[0] == '/' || int32(dirfd) == dozeAtCwd:
+		return 0
+	case dozeFd(dirfd) == nil:
+		return dozeEBADF
+	}
+	path.file = dozeFd(dirfd)
+	path.start = dozeNodeOf(path.file)
+	if path.text != "" && (path.start == 0 || f.Type(path.start) != fs.TypeDir) {
+		return dozeENOTDIR
+	}
+	return 0
+}
+
+// dozeNameAt looks a path up for a call that makes or removes its last name.
+func dozeNameAt(i int, dirfd, p uintptr) (fs.Place, uintptr) {
+	path, errno := dozeAt(i, dirfd, p)
+	if errno != 0 {
+		return fs.Place{}, errno
+	}
+	return dozeTree.fs.Lookup(path.start, path.text, fs.Parent)
+}
+
+// dozeFind looks a path up for a call about what is there.
+func dozeFind(dirfd, p uintptr, how int) (fs.Node, uintptr) {
+	path, errno := dozeAt(0, dirfd, p)
+	if errno != 0 {
+		return 0, errno
+	}
+	return path.find(how)
+}
+
+func (path *dozePathAt) find(how int) (fs.Node, uintptr) {
+	place, errno := dozeTree.fs.Lookup(path.start, path.text, how)
+	if errno == 0 && place.Node == 0 {
+		errno = dozeENOENT
+	}
+	return place.Node, errno
+}
+
+// dozeOpenAt serves open(2), openat(2) and creat(2).
+func dozeOpenAt(dirfd, p, flags, mode uintptr) uintptr {
+	path, errno := dozeAt(0, dirfd, p)
+	if errno != 0 {
+		return dozeErr(errno)
+	}
+	var n fs.Node
+	f := &dozeTree.fs
+	perm := uint32(mode) &^ dozeTree.umask
+	if flags&dozeOTmpfile != 0 && flags&dozeOPath == 0 {
+		n, errno = path.openUnnamed(uint32(flags), perm)
+	} else {
+		n, errno = f.Open(path.start, path.text, uint32(flags), perm)
+	}
+	if errno != 0 {
+		return dozeErr(errno)
+	}
+	if via := dozeTree.via; via != nil && f.Tag(n) == dozeTagStream && flags&dozeOPath == 0 {
+		f.Release(n) // what a stream is opened on again is the stream itself
+		return dozeInstall(via, 0, dozeCloexec(flags))
+	}
+	return dozeOpenNode(n, uint32(flags), dozeCloexec(flags))
+}
+
+// openUnnamed serves O_TMPFILE.
+func (path *dozePathAt) openUnnamed(flags, perm uint32) (fs.Node, uintptr) {
+	f := &dozeTree.fs
+	dir, errno := path.find(fs.Follow)
+	switch {
+	case errno != 0:
+		return 0, errno
+	case f.Type(dir) != fs.TypeDir:
+		return 0, dozeENOTDIR
+	case flags&dozeOAccess == dozeORdonly:
+		return 0, dozeEINVAL
+	case f.Frozen(dir):
+		return 0, fs.EROFS
+	}
+	return f.NewFile(perm)
+}
+
+// dozeOpenNode gives a node, which is held for it, an open file and a descriptor.
+func dozeOpenNode(n fs.Node, flags uint32, cloexec uintptr) uintptr {
+	t := &dozeTree.fs
+	kind, errno := dozeNodeKind(n, flags)
+	if tag := t.Tag(n); errno == 0 && tag >= dozeTagText && tag < dozeTagFd && flags&dozeOPath == 0 {
+		t.Release(n)
+		if n, errno = dozeOpenText(tag); errno != 0 {
+			return dozeErr(errno)
+		}
+	}
+	if errno != 0 {
+		t.Release(n)
+		return dozeErr(errno)
+	}
+	f := dozeNewFile(kind, flags&^dozeOOnce)
+	if f == nil {
+		t.Release(n)
+		return dozeErr(dozeENOMEM)
+	}
+	f.obj = uintptr(n)
+	return dozeInstall(f, 0, cloexec)
+}
+
+// dozeNodeKind is what kind of open file a node makes.
+func dozeNodeKind(n fs.Node, flags uint32) (kind uint32, errno uintptr) {
+	var st fs.Info
+	t := &dozeTree.fs
+	if flags&dozeOPath != 0 {
+		return dozeFileNode, 0
+	}
+	switch t.Type(n) {
+	case fs.TypeChar:
+		t.Stat(n, &st)
+		if kind = dozeDevKind(st.Dev); kind == dozeFileNone {
+			return 0, fs.ENXIO
+		}
+		return kind, 0
+	case fs.TypeFifo, fs.TypeSocket:
+		return 0, fs.ENXIO // a FIFO can't be opened here, only made
+	}
+	return dozeFileNode, 0
+}
+
+// dozeOpenat2 serves openat2(2) without its restrictions on paths.
+func dozeOpenat2(dirfd, p, how, size uintptr) uintptr {
+	var h [3]uint64 // struct open_how: flags, mode, resolve
+	switch {
+	case size != 24:
+		return dozeErr(dozeEINVAL)
+	case !dozeCopyIn(dozeAddr(&h), how, size):
+		return dozeErr(dozeEFAULT)
+	case h[2] != 0:
+		return dozeErr(dozeENOSYS)
+	}
+	return dozeOpenAt(dirfd, p, uintptr(h[0]), uintptr(h[1]))
+}
+
+// dozeChdir makes n the working directory.
+func dozeChdir(n fs.Node, errno uintptr) uintptr {
+	t := &dozeTree
+	switch {
+	case errno != 0:
+		return dozeErr(errno)
+	case n == 0 || t.fs.Type(n) != fs.TypeDir:
+		return dozeErr(dozeENOTDIR)
+	}
+	t.fs.Hold(n)
+	t.fs.Release(t.cwd)
+	t.cwd = n
+	return 0
+}
+
+func dozeFchdir(fd uintptr) uintptr {
+	f := dozeFd(fd)
+	if f == nil {
+		return dozeErr(dozeEBADF)
+	}
+	dozeFiles()
+	return dozeChdir(dozeNodeOf(f), 0)
+}
+
+// dozeGetcwd serves getcwd(2): the path with its zero, and how long that is.
+func dozeGetcwd(p, size uintptr) uintptr {
+	f := dozeFiles()
+	path, errno := f.Path(dozeTree.cwd, dozeAddr(&dozePathBuffer[0]), dozePathMax-1)
+	switch {
+	case errno == fs.ERANGE:
+		return dozeErr(dozeENAMETOOLONG)
+	case errno != 0:
+		return dozeErr(errno)
+	case uintptr(len(path))+1 > size:
+		return dozeErr(dozeERANGE)
+	}
+	from, n := dozeString(path)
+	mmio.Store8(from+n, 0) // the last byte of the buffer
+	if !dozeCopyOut(p, from, n+1) {
+		return dozeErr(dozeEFAULT)
+	}
+	return n + 1
+}
+
+func dozeSetUmask(mask uintptr) uintptr {
+	dozeFiles()
+	old := dozeTree.umask
+	dozeTree.umask = uint32(mask) & 0o777
+	return uintptr(old)
+}
