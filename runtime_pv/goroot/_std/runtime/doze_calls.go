@@ -156,6 +156,8 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 		return 0 // timer_getoverrun
 	case 226:
 		return dozeTimerDelete(a)
+	case 27:
+		return dozeMincore(a, b, c)
 	case 98:
 		return dozeGetrusage(t, a, b)
 	case 100:

@@ -3,7 +3,10 @@ package runtime
 // Protection of ranges of memory that hold something: mprotect(2). A page without
 // access keeps its frame in an entry that is not present.
 
-import "internal/runtime/doze/abi"
+import (
+	"internal/runtime/doze/abi"
+	"unsafe"
+)
 
 // dozeProtectBits returns the kind of region and the page-table bits for Linux's
 // PROT_ bits.
@@ -86,4 +89,25 @@ func dozeUnprotect(va, e uintptr) {
 	dozeMap(va, 0, 1, 1, dozePage)
 	dozeShootdown()
 	dozeMap(va, e&abi.PteAddrMask|dozeRW, 1, 1, 0)
+}
+
+// dozeMincore serves mincore(2): a byte a page, 1 if it has a frame.
+func dozeMincore(addr, n, vec uintptr) uintptr {
+	if addr&(dozePage-1) != 0 {
+		return dozeErr(dozeEINVAL)
+	}
+	for va, end := addr, addr+alignUp(n, dozePage); va < end; va += dozePage {
+		if _, _, kind := dozeMem.regions.Lookup(va); kind == dozeNone {
+			return dozeErr(dozeENOMEM)
+		}
+		in := uint8(0)
+		if dozeMapped(va) {
+			in = 1
+		}
+		if !dozeCopyOut(vec, uintptr(unsafe.Pointer(&in)), 1) {
+			return dozeErr(dozeEFAULT)
+		}
+		vec++
+	}
+	return 0
 }
