@@ -38,7 +38,7 @@ func main() {
 		{"nil function", func() { f() }},
 		{"division by zero", func() { zero = 1 / zero }},
 		{"memory that is gone", func() { gone()[5] = 1 }},
-		{"memory without access", func() { sink = mapped(syscall.PROT_NONE)[5] }},
+		{"memory without access", func() { zero = int(mapped(syscall.PROT_NONE)[5]) }},
 		{"memory only to read", func() { mapped(syscall.PROT_READ)[5] = 1 }},
 	}
 	debug.SetPanicOnFault(true)
@@ -96,8 +96,6 @@ func check(faults []fault) {
 		fmt.Printf("%s: recovered %d times: %v\n", fault.name, rounds, first)
 	}
 }
-
-var sink byte
 
 // mapped is a page with the given access.
 func mapped(access int) []byte {
