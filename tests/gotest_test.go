@@ -75,7 +75,7 @@ func TestGoTestsOutput(t *testing.T) {
 		{"benchmark", []string{"-run", "xxx", "-bench", ".", "-benchtime", "2x", "."}},
 		{"events", []string{"-json", "-run", "Passes|Skips|Fails", "."}},
 		{"names", []string{"-list", ".", "."}},
-		{"arguments", []string{"-run", "Passes", "-count", "2", "-cpu", "1,2", "-v", ".", "-args", "-x", "y"}},
+		{"arguments", []string{"-run", "Passes", "-count", "2", "-cpu", "1,2", "-v", ".", "-args", "x", "y z"}},
 		{"failing fast", []string{"-failfast", "-run", "Fails|Skips", "-v", "."}},
 		{"no such package", []string{"./nowhere"}},
 		{"wrong flag", []string{"-cpu", "x", "./ok"}},
