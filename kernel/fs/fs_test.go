@@ -294,6 +294,10 @@ func TestHooks(t *testing.T) {
 	_, errno := w.PlantFile(w.node("/d"), "constant", 0o444, "text")
 	require.Zero(t, errno)
 	assert.Equal(t, "text", w.read(w.node("/d/constant")))
+	_, again := w.Plant(w.node("/d"), "constant", TypeDir, 0)
+	_, file := w.PlantFile(w.node("/d"), "constant", 0o444, "")
+	_, link := w.PlantLink(w.node("/d"), "constant", "x")
+	assert.Equal(t, [3]Errno{EEXIST, EEXIST, EEXIST}, [3]Errno{again, file, link})
 	w.Mark(w.node("/d"), Dynamic|ReadOnly, 5)
 	for i, name := range []string{"/good", "/bad"} {
 		require.Zero(t, w.symlink("text", name))

@@ -36,8 +36,11 @@ func (f *FS) mayChange(dir Node) Errno {
 }
 
 // Plant makes a node whatever the directory's flags say: for the owner of the
-// tree. The name must not be taken.
+// tree.
 func (f *FS) Plant(dir Node, name string, mode uint32, dev uint64) (Node, Errno) {
+	if f.find(dir, name) != 0 {
+		return 0, EEXIST
+	}
 	return f.plant(dir, name, mode, dev, false)
 }
 
@@ -64,6 +67,9 @@ func (f *FS) plant(dir Node, name string, mode uint32, dev uint64, inPlace bool)
 // PlantFile is Plant for a regular file whose name and bytes stay where they are
 // for ever, as they are.
 func (f *FS) PlantFile(dir Node, name string, perm uint32, body string) (Node, Errno) {
+	if f.find(dir, name) != 0 {
+		return 0, EEXIST
+	}
 	n, errno := f.plant(dir, name, TypeFile|perm, 0, true)
 	if errno == 0 {
 		f.inode(n).useInPlace(body)
@@ -73,6 +79,9 @@ func (f *FS) PlantFile(dir Node, name string, perm uint32, body string) (Node, E
 
 // PlantLink is Plant for a symbolic link.
 func (f *FS) PlantLink(dir Node, name, target string) (Node, Errno) {
+	if f.find(dir, name) != 0 {
+		return 0, EEXIST
+	}
 	body := f.take(uintptr(len(target)))
 	if body == 0 {
 		return 0, ENOSPC

@@ -127,7 +127,7 @@ func dozeTreeInit() {
 		tag  uint32
 	}{
 		{"dev", 0o755, dozeTagDev}, {"etc", 0o755, dozeTagEtc}, {"home", 0o755, 0}, {"proc", 0o555, dozeTagProc},
-		{"root", 0o700, 0}, {"run", 0o755, 0}, {"tmp", 0o1777, 0}, {"var", 0o755, dozeTagVar},
+		{"root", 0o700, 0}, {"run", 0o755, 0}, {"tmp", 0o1777, 0}, {"usr", 0o755, dozeTagUsr}, {"var", 0o755, dozeTagVar},
 	} {
 		dozePlantDir(root, d.name, d.perm, d.tag)
 	}
@@ -173,11 +173,10 @@ func dozePlantDir(dir fs.Node, name string, perm, tag uint32) {
 	}
 }
 
-// dozePlantText makes a file with a constant text.
+// dozePlantText makes a file with a constant text. What the embedded tree has
+// comes first, here as everywhere.
 func dozePlantText(dir fs.Node, name, body string) {
-	if f := &dozeTree.fs; f.Find(dir, name) == 0 {
-		f.PlantFile(dir, name, 0o644, body)
-	}
+	dozeTree.fs.PlantFile(dir, name, 0o644, body)
 }
 
 // What dynamic directories, special links and files are, as tags of kernel/fs.
@@ -185,6 +184,7 @@ const (
 	dozeTagNone = iota
 	dozeTagDev
 	dozeTagEtc
+	dozeTagUsr
 	dozeTagVar
 	dozeTagProc
 	dozeTagProcSelf
@@ -215,6 +215,8 @@ func dozeFillDir(dir fs.Node, tag uint32) {
 		dozePlantText(dir, "hostname", "doze\n")
 		dozePlantText(dir, "hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tdoze\n")
 		dozePlantText(dir, "passwd", "root:x:0:0:root:/root:/bin/sh\n")
+	case dozeTagUsr:
+		dozePlantDir(dir, "bin", 0o755, 0) // empty: there is nothing to run
 	case dozeTagVar:
 		dozePlantDir(dir, "tmp", 0o1777, 0)
 	default:
@@ -242,16 +244,12 @@ func dozeFillDev(dir fs.Node) {
 		{"full", dozeDevFull}, {"null", dozeDevNull}, {"random", dozeDevRandom}, {"tty", dozeDevTTY},
 		{"urandom", dozeDevURand}, {"zero", dozeDevZero},
 	} {
-		if f.Find(dir, d.name) == 0 {
-			f.Plant(dir, d.name, fs.TypeChar|0o666, d.dev)
-		}
+		f.Plant(dir, d.name, fs.TypeChar|0o666, d.dev)
 	}
 	for _, l := range [...][2]string{
 		{"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"},
 	} {
-		if f.Find(dir, l[0]) == 0 {
-			f.PlantLink(dir, l[0], l[1])
-		}
+		f.PlantLink(dir, l[0], l[1])
 	}
 	dozePlantDir(dir, "shm", 0o1777, 0)
 }
