@@ -21,11 +21,15 @@ func main() {
 	length := flag.Duration("for", 0, "end after this time (0: when the timer fires)")
 	settle := flag.Duration("settle", time.Second, "time for the runtime to come to rest before \"ready\"")
 	free := flag.Int("free", 0, "MiB to allocate, fill and drop before settling")
+	read := flag.Bool("read", false, "wait for standard input meanwhile")
 	collect := flag.Bool("collect", true, "collect garbage after that, instead of waiting for Go to")
 	flag.Parse()
 
 	if *free > 0 {
 		drop(*free<<20, *collect, *settle)
+	}
+	if *read {
+		go func() { _, _ = os.Stdin.Read(make([]byte, 1)) }()
 	}
 	time.Sleep(*settle)
 	before := facts()

@@ -189,6 +189,13 @@ func FuzzDevice(f *testing.F) {
 	}
 	f.Add(ok, bytes.Repeat([]byte{1, 0, 0, 0}, 300))
 	f.Add(ok, []byte{0, 1, 2, 3})
+	in := bytes.Clone(ok)
+	in[6*4+2] = consoleIn     // the value of regQueueSel
+	in[len(in)-4] = consoleIn // of regQueueNotify
+	content := make([]byte, 4096)
+	copy(content[0x10:], []byte{0, 8, 0, 0, 0, 0, 0, 0, 100, 0, 0, 0, descWrite}) // 100 bytes at 0x800
+	content[0x102] = 1                                                            // one request
+	f.Add(in, content)
 	f.Fuzz(func(t *testing.T, writes, content []byte) {
 		mem := make(RAM, 4096)
 		copy(mem, content)
