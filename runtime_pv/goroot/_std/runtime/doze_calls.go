@@ -158,6 +158,20 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 		return dozeTimerDelete(a)
 	case 27:
 		return dozeMincore(a, b, c)
+	case 157:
+		return dozePrctl(t, a, b)
+	case 125:
+		return dozeCapget(a, b)
+	case 105, 106:
+		return dozeSetID(a, a, a)
+	case 113, 114:
+		return dozeSetID(a, b, b)
+	case 117, 119:
+		return dozeSetID(a, b, c)
+	case 118, 120:
+		return dozeGetID(a, b, c)
+	case 115, 116:
+		return 0 // getgroups, setgroups: none
 	case 98:
 		return dozeGetrusage(t, a, b)
 	case 100:
@@ -291,7 +305,7 @@ func dozeClone(t *dozeThread, flags, stack, tls uintptr) uintptr {
 	}
 	n.dozeContext = t.dozeContext
 	n.rax, n.rsp = 0, stack
-	n.fs, n.mxcsr, n.mask = t.fs, t.mxcsr, t.mask
+	n.fs, n.mxcsr, n.mask, n.keepCaps = t.fs, t.mxcsr, t.mask, t.keepCaps
 	if flags&settls != 0 {
 		n.fs = tls
 	}

@@ -123,6 +123,8 @@ type dozeThread struct {
 	since int64     // when it got the vCPU
 	ran   int64     // ns it had the vCPU
 
+	keepCaps uintptr // prctl's flag
+
 	timers *dozeTimer // of its CPU time
 	cpuDue int64      // its CPU time when the first of them is due, dozeForever if none
 }

@@ -4,6 +4,7 @@ package runtime
 
 import (
 	"internal/runtime/doze/mmio"
+	"unsafe"
 )
 
 // dozeUname fills struct utsname: six fields of 65 bytes.
@@ -146,6 +147,80 @@ func dozeClockGetres(clock, p uintptr) uintptr {
 	}
 	if p != 0 {
 		dozePutTimespec(p, 1, 1)
+	}
+	return 0
+}
+
+// dozePrctl serves prctl(2): what is asked of a process that is root, alone, and
+// never execs.
+func dozePrctl(t *dozeThread, op, arg uintptr) uintptr {
+	const (
+		setDeathSignal             = 1
+		getDumpable, setDumpable   = 3, 4
+		getKeepCaps, setKeepCaps   = 7, 8
+		setName, getName           = 15, 16
+		setNoNewPrivs, getNewPrivs = 38, 39
+		nameSize                   = 16
+	)
+	switch op {
+	case getKeepCaps:
+		return t.keepCaps
+	case setKeepCaps:
+		if arg > 1 {
+			return dozeErr(dozeEINVAL)
+		}
+		t.keepCaps = arg
+		return 0
+	case getDumpable:
+		return 1
+	case getName:
+		if dozeTryClear(arg, nameSize) != 0 {
+			return dozeErr(dozeEFAULT)
+		}
+		return 0
+	case setDumpable, setName, setNoNewPrivs, getNewPrivs, setDeathSignal:
+		return 0
+	}
+	return dozeErr(dozeEINVAL)
+}
+
+// dozeSetID serves the calls that set user and group ids. There is only root.
+func dozeSetID(real, effective, saved uintptr) uintptr {
+	const unchanged = ^uint32(0)
+	for _, id := range [...]uint32{uint32(real), uint32(effective), uint32(saved)} {
+		if id != 0 && id != unchanged {
+			return dozeErr(dozeEPERM)
+		}
+	}
+	return 0
+}
+
+// dozeGetID serves getresuid(2) and getresgid(2).
+func dozeGetID(real, effective, saved uintptr) uintptr {
+	for _, p := range [...]uintptr{real, effective, saved} {
+		if dozeTryClear(p, 4) != 0 {
+			return dozeErr(dozeEFAULT)
+		}
+	}
+	return 0
+}
+
+// dozeCapget serves capget(2): root has them all.
+func dozeCapget(header, data uintptr) uintptr {
+	const version3, headerSize = 0x20080522, 8 // linux/capability.h
+	var h, sets [3]uint64                      // two of {effective, permitted, inheritable}, 32 bits each
+	if !dozeCopyIn(uintptr(unsafe.Pointer(&h)), header, headerSize) {
+		return dozeErr(dozeEFAULT)
+	}
+	if uint32(h[0]) != version3 {
+		mmio.Store32(header, version3)
+		return dozeErr(dozeEINVAL)
+	}
+	for i := range sets {
+		sets[i] = ^uint64(0)
+	}
+	if data != 0 && !dozeCopyOut(data, uintptr(unsafe.Pointer(&sets)), unsafe.Sizeof(sets)) {
+		return dozeErr(dozeEFAULT)
 	}
 	return 0
 }
