@@ -130,8 +130,8 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 		return uintptr(t.tid)
 	case 39:
 		return 1 // getpid
-	case 110, 102, 104, 107, 108, 111, 115, 124:
-		return 0 // getppid, uids and gids, getpgrp, no further groups, getsid: root, its own session
+	case 110, 102, 104, 107, 108, 111, 124:
+		return 0 // getppid, uids and gids, getpgrp, getsid: root, its own session
 	case 204:
 		return dozeGetaffinity(b, c)
 	case 318:
