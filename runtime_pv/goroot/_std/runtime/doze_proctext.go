@@ -90,7 +90,7 @@ func (s *dozeSnapshot) system(name string) {
 		m := &dozeMem.frames
 		s.kib("MemTotal:       ", m.TotalPages())
 		s.kib("MemFree:        ", m.FreePages())
-		s.kib("MemAvailable:   ", m.FreePages()+dozeTreePages.n)
+		s.kib("MemAvailable:   ", m.FreePages()+dozeTreeSpares())
 		s.str("Buffers:               0 kB\n")
 		s.kib("Cached:         ", dozeTree.fs.Pages())
 		s.kib("Shmem:          ", dozeTree.fs.Pages())

@@ -158,7 +158,7 @@ func dozeStatfs(errno, to uintptr) uintptr {
 		return dozeErr(errno)
 	}
 	m, f := &dozeMem.frames, &dozeTree.fs
-	free := m.FreePages() + dozeTreePages.n
+	free := m.FreePages() + dozeTreeSpares()
 	free -= min(free, m.TotalPages()/dozeTreeReserve)
 	b := dozeAddr(&dozeStatBuffer[0])
 	mmio.Clear(b, dozeStatfsSize)

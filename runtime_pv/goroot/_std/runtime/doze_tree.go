@@ -42,24 +42,38 @@ const (
 	dozeTreeReserve = 16
 )
 
-// dozeTreePages are the spare pages: the first word of each is the next one, the
-// rest of it is zero.
-var dozeTreePages struct{ list, n uintptr }
+// dozeTreePages are the spare pages: those that were used, the first word of each
+// being the next one and the rest of it zero; and those of the latest run that
+// nobody has touched yet.
+var dozeTreePages struct {
+	list, n    uintptr
+	fresh, end uintptr
+}
+
+// dozeTreeSpares is how many spare pages there are.
+func dozeTreeSpares() uintptr {
+	s := &dozeTreePages
+	return s.n + (s.end-s.fresh)/dozePage
+}
 
 // dozeTreePage returns a zero page, 0 if files may have no more.
 func dozeTreePage() uintptr {
 	s := &dozeTreePages
-	if s.list == 0 && !dozeTreeMore() {
+	if p := s.list; p != 0 {
+		s.list = uintptr(mmio.Load64(p))
+		s.n--
+		mmio.Store64(p, 0)
+		return p
+	}
+	if s.fresh == s.end && !dozeTreeMore() {
 		return 0
 	}
-	p := s.list
-	s.list = uintptr(mmio.Load64(p))
-	s.n--
-	mmio.Store64(p, 0)
+	p := s.fresh
+	s.fresh += dozePage
 	return p
 }
 
-// dozeTreeMore maps more spare pages.
+// dozeTreeMore maps a new run.
 func dozeTreeMore() bool {
 	f := &dozeMem.frames
 	if f.FreePages() < f.TotalPages()/dozeTreeReserve+dozeTreeRun {
@@ -80,26 +94,20 @@ func dozeTreeMore() bool {
 	}
 	dozeClearFrames(pa, n)
 	dozeMap(va, pa|dozeRW, n, 1, dozePage)
-	for i := n; i > 0; i-- {
-		dozeTreeSpareAdd(va + (i-1)*dozePage)
-	}
+	dozeTreePages.fresh, dozeTreePages.end = va, va+n*dozePage
 	return true
 }
 
-func dozeTreeSpareAdd(p uintptr) {
-	s := &dozeTreePages
-	mmio.Store64(p, uint64(s.list))
-	s.list = p
-	s.n++
-}
-
 func dozeTreePageFree(p uintptr) {
-	if dozeTreePages.n >= dozeTreeSpare {
+	s := &dozeTreePages
+	if s.n >= dozeTreeSpare {
 		dozePageFree(p)
 		return
 	}
 	mmio.Clear(p, dozePage)
-	dozeTreeSpareAdd(p)
+	mmio.Store64(p, uint64(s.list))
+	s.list = p
+	s.n++
 }
 
 // dozeFiles returns the file system, made and knowing what time it is.
