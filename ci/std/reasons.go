@@ -14,6 +14,7 @@ const (
 	missingCall    = "missing call "
 	missingFile    = "missing file"
 	timeout        = "timeout"
+	needsCPUs      = "needs several CPUs"
 	memory         = "memory"
 	kernelGap      = "kernel gap"
 	notBuilt       = "not built"
@@ -34,6 +35,7 @@ var rules = []rule{
 	{needsToolchain, regexp.MustCompile(`(?i)(cannot|can't|could not|unable to) (run|find|locate|exec|use) (the )?('?go'? (tool|command|build|list|run)|go\b|GOROOT|the go)|no (suitable )?go (tool|command)|"go": executable file not found|\bbin/go\b|go build is not|go (list|build|env|tool|vet|run)\b.*(failed|error|: exec|not supported)|no Go toolchain|internal/goroot|skipping.*'go build'`)},
 	{needsExec, regexp.MustCompile(`(?i)fork/exec|executable file not found|os\.StartProcess|cannot exec|(exec|subprocess|child process(es)?).*(not (available|supported|implemented))|exec: |forkExec|clone: |wait4|pidfd|error (starting|running) (command|child|subprocess)`)},
 	{needsNetwork, regexp.MustCompile(`(?i)\b(socket|listen|dial|lookup|bind|connect)[ (:][^\n]*(not implemented|not supported|unreachable|refused|no such|not found|unavailable|server misbehaving|permitted)|listen tcp|listen udp|listen unix|dial (tcp|udp|unix|ip)|address family not supported|network is unreachable|(no|without|needs|requires|external) network|httptest: failed to listen|netlink|(socketpair|setsockopt|getsockopt)|no network interface|no such network`)},
+	{needsCPUs, regexp.MustCompile(`(?i)insufficient CPUs|(only one|only 1|single|too few|not enough) (CPU|processor|core)|skipping.*(uniprocessor|GOMAXPROCS|NumCPU|multi-?core)|need(s)? (at least|>=|more than) \d+ (CPU|core|proc)s?|requires multiple (CPU|core|proc)`)},
 	{missingCall, regexp.MustCompile(`(?i)\b([a-z_][a-z0-9_]*)(?: [^:\n]*)?: function not implemented`)},
 	{missingCall, regexp.MustCompile(`(?i)\b([a-z_][a-z0-9_]*)\b[^\n]*ENOSYS`)},
 	{timeout, regexp.MustCompile(`test timed out after|Test killed|its machine was killed|(?i)\btimed out\b|\btimeout\b`)},

@@ -22,6 +22,7 @@ func TestClassify(t *testing.T) {
 		"panic: httptest: failed to listen on a port: listen tcp6 [::1]:0: socket: not supported": needsNetwork,
 		"    skipping test without cgo":                                                           needsCgo,
 		"panic: test timed out after 3m0s\n\trunning tests:":                                      timeout,
+		"    tick_test.go:158: skipping in short mode, insufficient CPUs":                         needsCPUs,
 		"fatal error: runtime: out of memory":                                                     memory,
 		"fatal error: unexpected signal during runtime execution":                                 kernelGap,
 		"    sort_test.go:31: got 3, want 4":                                                      otherReason,

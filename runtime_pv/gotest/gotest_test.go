@@ -174,6 +174,12 @@ func TestTreesOfTheStandardLibrary(t *testing.T) {
 	assert.Equal(t, []string{"root/lib/time", "root/src/image/png", "root/src/go.mod", "root/VERSION", "root/src/image/testdata", "root/src/testdata"},
 		placed(t, at("image/png"), dir))
 	assert.Equal(t, []string{"root/lib/time", "root/src", "root/test"}, placed(t, at("go/types"), dir))
+	write(t, dir, "root/src/os/file.go")
+	assert.Contains(t, placed(t, at("os"), "/"), "usr/bin")
+	for _, tree := range at("os").Trees() {
+		assert.Equal(t, tree.Path == "/usr/bin" || tree.Path == "/etc/hosts" || tree.Path == "/etc/group" || tree.Path == "/etc/passwd",
+			tree.Skip != nil, "of the host's folders only their names: %s", tree.Path)
+	}
 	src := at("go/types").Trees()[1]
 	assert.True(t, src.Skip("cmd"))
 	assert.False(t, src.Skip("go/cmd"))
@@ -185,7 +191,7 @@ func TestTreesOfTheStandardLibrary(t *testing.T) {
 
 func TestTableHasReasons(t *testing.T) {
 	for pkg, m := range needsMore {
-		assert.NotEmpty(t, m.paths, pkg)
+		assert.NotEmpty(t, append(m.paths, m.host...), pkg)
 		assert.NotEmpty(t, m.why, pkg)
 	}
 }

@@ -78,6 +78,11 @@ func (p Place) more(m more) []embed.Tree {
 		}
 		trees = append(trees, t)
 	}
+	for _, name := range m.host {
+		t := optional(name)
+		t.Skip = func(string) bool { return true }
+		trees = append(trees, t)
+	}
 	return trees
 }
 
