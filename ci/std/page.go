@@ -77,28 +77,56 @@ func makePage(o options, packages []string) (string, error) {
 	return b.String(), nil
 }
 
-// sums is the table at the top.
+// sums is the table at the top. Subtests are counted too, of which a few packages
+// have thousands: hence the lines without them.
 func (o options) sums(b *strings.Builder, lines []line) {
 	b.WriteString("| | " + o.columns("%s") + " |\n|---|" + strings.Repeat("--:|", len(o.cpus)) + "\n")
+	all := func(line) bool { return true }
+	rest := func(l line) bool { return l.apart == "" }
 	for _, set := range []struct {
 		name string
 		in   func(l line) bool
+		tops bool
 	}{
-		{"all packages", func(line) bool { return true }},
-		{"without those that need network, exec, cgo or a Go toolchain", func(l line) bool { return l.apart == "" }},
+		{"all packages", all, false},
+		{"without those that need network, exec, cgo or a Go toolchain", rest, false},
+		{"all packages, subtests not counted", all, true},
+		{"without those, subtests not counted", rest, true},
 	} {
 		var cells []string
 		for _, n := range o.cpus {
 			passed, total := 0, 0
 			for _, l := range lines {
-				if p, ran := l.passed[n]; ran && set.in(l) {
-					passed, total = passed+p, total+l.total()
+				if _, ran := l.passed[n]; !ran || !set.in(l) {
+					continue
 				}
+				p, t := l.count(n, set.tops)
+				passed, total = passed+p, total+t
 			}
 			cells = append(cells, share(passed, total))
 		}
 		fmt.Fprintf(b, "| %s | %s |\n", set.name, strings.Join(cells, " | "))
 	}
+}
+
+// count returns how many tests pass in the machines with n vCPUs, of how many;
+// tops leaves out subtests.
+func (l line) count(n int, tops bool) (passed, total int) {
+	if !tops {
+		return l.passed[n], l.total()
+	}
+	for _, name := range l.native.passed() {
+		if !strings.Contains(name, "/") {
+			total++
+		}
+	}
+	passed = total
+	for _, d := range l.diffs[n] {
+		if !strings.Contains(d.test, "/") {
+			passed--
+		}
+	}
+	return passed, total
 }
 
 func share(passed, total int) string {

@@ -169,18 +169,19 @@ func TestPage(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
 	}
-	save("a/b", "native", `{"Package":"a/b","Go":"go1.26.8","Tests":{"TestX":{"Action":"pass"},"TestY":{"Action":"pass"}}}`)
-	save("a/b", "vm1", `{"Package":"a/b","CPUs":1,"Exit":1,"Tests":{"TestX":{"Action":"pass"},"TestY":{"Action":"fail","Output":"    y_test.go:1: wrong\n"}}}`)
+	save("a/b", "native", `{"Package":"a/b","Go":"go1.26.8","Tests":{"TestX":{"Action":"pass"},"TestX/sub":{"Action":"pass"},"TestY":{"Action":"pass"}}}`)
+	save("a/b", "vm1", `{"Package":"a/b","CPUs":1,"Exit":1,"Tests":{"TestX":{"Action":"pass"},"TestX/sub":{"Action":"pass"},"TestY":{"Action":"fail","Output":"    y_test.go:1: wrong\n"}}}`)
 	save("net", "native", `{"Package":"net","Go":"go1.26.8","Tests":{"TestN":{"Action":"pass"}}}`)
 	save("net", "vm1", `{"Package":"net","CPUs":1,"Exit":0,"Tests":{"TestN":{"Action":"pass"}}}`)
 	page, err := makePage(o, []string{"a/b", "net", "never/run"})
 	require.NoError(t, err)
 	for _, want := range []string{
 		"go1.26.8 for 2 of the 3 packages",
-		"| all packages | 2 of 3 (66.7 %) | not run |",
-		"toolchain | 1 of 2 (50.0 %) | not run |",
+		"| all packages | 3 of 4 (75.0 %) | not run |",
+		"toolchain | 2 of 3 (66.7 %) | not run |",
+		"| without those, subtests not counted | 1 of 2 (50.0 %) | not run |",
 		"| other | 1 | 0 |",
-		"| a/b | 2 | 1 | not run | other |",
+		"| a/b | 3 | 2 | not run | other |",
 		"| net | 1 | 1 | not run |  |",
 		"- other (1 vCPU): TestY: `y_test.go:1: wrong`",
 	} {
