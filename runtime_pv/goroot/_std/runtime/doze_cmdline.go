@@ -144,7 +144,7 @@ func dozeReadCommandLine(p uintptr) (want uint32) {
 		dozeTree.writable = dozeTree.writable || w.is("doze.tree=rw")
 		i.strace = i.strace || w.is("doze.strace")
 		i.forceHalt = i.forceHalt || w.is("doze.idle=hlt")
-		if w.is("doze.control=com1") {
+		if w.is("doze.control=com3") {
 			dozeInput.from = dozeControlUART
 		}
 	}
