@@ -19,6 +19,8 @@ calls: another goroutine ran meanwhile: true
 calls: read without access: runtime error: invalid memory address or nil pointer dereference
 calls: read what is read-only: <nil>
 calls: write what is read-only: runtime error: invalid memory address or nil pointer dereference
+calls: mapped: the file's text
+calls: write what is mapped to read: runtime error: invalid memory address or nil pointer dereference
 `, r.stdout)
 	})
 }

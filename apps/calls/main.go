@@ -24,6 +24,7 @@ func main() {
 	descriptors()
 	waitInCall()
 	protect()
+	mapFile()
 }
 
 func badAddresses() {
@@ -80,6 +81,21 @@ func protect() {
 		}
 	}
 	check(syscall.Mprotect(b[:1<<20], syscall.PROT_NONE))
+	check(syscall.Munmap(b))
+}
+
+// mapFile reads a file through a mapping.
+func mapFile() {
+	f, err := os.CreateTemp("", "calls")
+	check(err)
+	defer os.Remove(f.Name())
+	const text = "the file's text"
+	_, err = f.WriteString(text)
+	check(err)
+	b, err := syscall.Mmap(int(f.Fd()), 0, len(text), syscall.PROT_READ, syscall.MAP_PRIVATE)
+	check(err)
+	fmt.Printf("calls: mapped: %s\n", b)
+	try("write what is mapped to read", func() { b[0] = 'T' })
 	check(syscall.Munmap(b))
 }
 

@@ -90,7 +90,10 @@ func dozeServe(t *dozeThread, nr uintptr) uintptr {
 	case 28:
 		return dozeMadvise(a, b, c)
 	case 9:
-		return dozeMmap(a, b, c, d, t.r8)
+		if d&_MAP_ANON == 0 {
+			return dozeMmapFile(a, b, c, d, t.r8, t.r9)
+		}
+		return dozeMmap(a, b, c, d)
 	case 11:
 		return dozeMunmap(a, b)
 	case 10:

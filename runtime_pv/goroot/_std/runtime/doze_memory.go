@@ -299,11 +299,9 @@ func dozeFree(pa, pages uintptr) {
 	}
 }
 
-// dozeMmap serves mmap(2): anonymous private memory only.
-func dozeMmap(addr, n, prot, flags, fd uintptr) uintptr {
-	if int32(fd) != -1 || flags&_MAP_ANON == 0 {
-		return dozeErr(dozeENODEV)
-	}
+// dozeMmap serves mmap(2) of anonymous memory. There is no other process to share
+// it with.
+func dozeMmap(addr, n, prot, flags uintptr) uintptr {
 	if n == 0 || addr&(dozePage-1) != 0 && flags&_MAP_FIXED != 0 {
 		return dozeErr(dozeEINVAL)
 	}
