@@ -215,6 +215,20 @@ func TestUnnamedFileGetsAName(t *testing.T) {
 	w.finish()
 }
 
+func TestAttach(t *testing.T) {
+	w := newWorld(t, 1<<8)
+	p, errno := w.place("/fifo", Parent)
+	require.Zero(t, errno)
+	n, errno := w.Make(p, TypeFifo|0o600, 0)
+	require.Zero(t, errno)
+	w.Attach(n, 5)
+	w.Attach(w.Root(), 5)
+	assert.Equal(t, []uintptr{5, 0}, []uintptr{w.Attached(n), w.Attached(w.Root())})
+	w.Attach(n, 0)
+	assert.Zero(t, w.Attached(n))
+	w.finish()
+}
+
 func TestTimesAndOwners(t *testing.T) {
 	w := newWorld(t, 1<<8)
 	require.Zero(t, w.create("/f", "x"))

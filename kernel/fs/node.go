@@ -38,7 +38,7 @@ type inode struct {
 	ino, size   uint64
 
 	root    uintptr // the page tree; or a directory's first entry
-	data    uintptr // bytes used in place, or a link's text; or a directory's last entry
+	data    uintptr // bytes used in place, or a link's text; or a directory's last entry; or what a FIFO knows
 	dataLen uintptr // how many bytes in place; or how many entries
 	entry   uintptr // a directory's only entry; else the latest of its entries, if it is left
 	pages   uintptr // of data
@@ -114,6 +114,21 @@ func (f *FS) Mark(n Node, flags, tag uint32) {
 
 // Tag is what Mark gave.
 func (f *FS) Tag(n Node) uint32 { return f.inode(n).tag }
+
+// Attach lets a FIFO know of something of the caller's; 0 ends that.
+func (f *FS) Attach(n Node, v uintptr) {
+	if i := f.inode(n); i.is(TypeFifo) {
+		i.data = v
+	}
+}
+
+// Attached is what Attach gave a FIFO.
+func (f *FS) Attached(n Node) uintptr {
+	if i := f.inode(n); i.is(TypeFifo) {
+		return i.data
+	}
+	return 0
+}
 
 // Mode is a node's type and permissions.
 func (f *FS) Mode(n Node) uint32 { return f.inode(n).mode }

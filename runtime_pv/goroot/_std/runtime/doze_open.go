@@ -125,6 +125,9 @@ func (path *dozePathAt) openUnnamed(flags, perm uint32) (fs.Node, uintptr) {
 // dozeOpenNode gives a node, which is held for it, an open file and a descriptor.
 func dozeOpenNode(n fs.Node, flags uint32, cloexec uintptr) uintptr {
 	t := &dozeTree.fs
+	if t.Type(n) == fs.TypeFifo && flags&dozeOPath == 0 {
+		return dozeOpenFifo(n, flags, cloexec)
+	}
 	kind, errno := dozeNodeKind(n, flags)
 	if tag := t.Tag(n); errno == 0 && tag >= dozeTagText && tag < dozeTagFd && flags&dozeOPath == 0 {
 		t.Release(n)
@@ -159,8 +162,8 @@ func dozeNodeKind(n fs.Node, flags uint32) (kind uint32, errno uintptr) {
 			return 0, fs.ENXIO
 		}
 		return kind, 0
-	case fs.TypeFifo, fs.TypeSocket:
-		return 0, fs.ENXIO // a FIFO can't be opened here, only made
+	case fs.TypeSocket:
+		return 0, fs.ENXIO
 	}
 	return dozeFileNode, 0
 }

@@ -4,6 +4,7 @@ package runtime
 // given back when it was read, so a pipe at rest has none.
 
 import (
+	"internal/runtime/doze/fs"
 	"internal/runtime/sys"
 	"unsafe"
 )
@@ -25,6 +26,8 @@ type dozePipe struct {
 	first, last *dozePipePage
 	used, size  uintptr // bytes there are, and may be
 	rd, wr      uintptr // where to go on in the first and in the last page
+	node        fs.Node // of a FIFO, else 0
+	ins, outs   uint32  // how often either end of a FIFO was opened anew
 }
 
 // dozePipePage is a page of bytes.
@@ -263,13 +266,7 @@ func dozePipeEnd(f *dozeFile) {
 		q.out = nil
 		dozeFileEvent(q.in, dozePollHup|dozePollIn)
 	}
-	if q.in != nil || q.out != nil {
-		return
-	}
-	for q.first != nil {
-		q.dropFirst()
-	}
-	dozeSlotFree(f.obj)
+	q.free()
 }
 
 func dozePipeReadiness(f *dozeFile) (mask uint32) {
