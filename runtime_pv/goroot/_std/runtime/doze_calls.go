@@ -173,7 +173,7 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 		return dozeSetID(a, b, c)
 	case 118, 120:
 		return dozeGetID(a, b, c)
-	case 116:
+	case 115, 116:
 		return 0 // setgroups
 	case 98:
 		return dozeGetrusage(t, a, b)
