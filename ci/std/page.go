@@ -84,14 +84,15 @@ func (o options) sums(b *strings.Builder, lines []line) {
 	all := func(line) bool { return true }
 	rest := func(l line) bool { return l.apart == "" }
 	for _, set := range []struct {
-		name string
-		in   func(l line) bool
-		tops bool
+		name    string
+		in      func(l line) bool
+		leaving func(d difference) bool // neither passed nor counted
 	}{
-		{"all packages", all, false},
-		{"without those that need network, exec, cgo or a Go toolchain", rest, false},
-		{"all packages, subtests not counted", all, true},
-		{"without those, subtests not counted", rest, true},
+		{"all packages", all, none},
+		{"without those that need network, exec, cgo or a Go toolchain", rest, none},
+		{"without single tests elsewhere that need the same", rest, difference.needsMore},
+		{"all packages, subtests not counted", all, difference.sub},
+		{"without those packages, subtests not counted", rest, difference.sub},
 	} {
 		var cells []string
 		for _, n := range o.cpus {
@@ -100,7 +101,7 @@ func (o options) sums(b *strings.Builder, lines []line) {
 				if _, ran := l.passed[n]; !ran || !set.in(l) {
 					continue
 				}
-				p, t := l.count(n, set.tops)
+				p, t := l.count(n, set.leaving)
 				passed, total = passed+p, total+t
 			}
 			cells = append(cells, share(passed, total))
@@ -109,21 +110,31 @@ func (o options) sums(b *strings.Builder, lines []line) {
 	}
 }
 
-// count returns how many tests pass in the machines with n vCPUs, of how many;
-// tops leaves out subtests.
-func (l line) count(n int, tops bool) (passed, total int) {
-	if !tops {
-		return l.passed[n], l.total()
-	}
+func none(difference) bool { return false }
+
+// sub says whether it is a subtest.
+func (d difference) sub() bool { return strings.Contains(d.test, "/") }
+
+// needsMore says whether the test needs what a machine does not have.
+func (d difference) needsMore() bool {
+	return d.reason == needsNetwork || d.reason == needsExec || d.reason == needsCgo || d.reason == needsToolchain
+}
+
+// count returns how many tests pass in the machines with n vCPUs, of how many,
+// without those to leave out.
+func (l line) count(n int, leaving func(d difference) bool) (passed, total int) {
 	for _, name := range l.native.passed() {
-		if !strings.Contains(name, "/") {
+		if !leaving(difference{test: name}) {
 			total++
 		}
 	}
 	passed = total
 	for _, d := range l.diffs[n] {
-		if !strings.Contains(d.test, "/") {
+		switch {
+		case !leaving(d):
 			passed--
+		case !leaving(difference{test: d.test}): // left out for its reason: counted above
+			passed, total = passed-1, total-1
 		}
 	}
 	return passed, total

@@ -82,6 +82,12 @@ func (o options) load(pkg string, w way) (*result, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, fmt.Errorf("%s: %w: remove it to run the package anew", o.file(pkg, w), err)
 	}
+	for name, t := range r.Tests {
+		if s := stable(name); s != name { // written by an older version
+			delete(r.Tests, name)
+			r.Tests[s] = t
+		}
+	}
 	return &r, nil
 }
 

@@ -20,6 +20,9 @@ func TestClassify(t *testing.T) {
 		"    x_test.go:1: skipping test: cannot find GOROOT":                                      needsToolchain,
 		"    listen tcp 127.0.0.1:0: socket: function not implemented":                            needsNetwork,
 		"panic: httptest: failed to listen on a port: listen tcp6 [::1]:0: socket: not supported": needsNetwork,
+		"    copy_test.go:48: NewLocalListener error: tcp is not supported on linux/amd64":        needsNetwork,
+		"    trace_test.go:587: skipping test: 'go run' not available on linux/amd64":             needsToolchain,
+		"    zstd_test.go:171: skipping because zstd not found":                                   needsExec,
 		"    skipping test without cgo":                                                           needsCgo,
 		"panic: test timed out after 3m0s\n\trunning tests:":                                      timeout,
 		"    tick_test.go:158: skipping in short mode, insufficient CPUs":                         needsCPUs,
@@ -169,19 +172,20 @@ func TestPage(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
 	}
-	save("a/b", "native", `{"Package":"a/b","Go":"go1.26.8","Tests":{"TestX":{"Action":"pass"},"TestX/sub":{"Action":"pass"},"TestY":{"Action":"pass"}}}`)
-	save("a/b", "vm1", `{"Package":"a/b","CPUs":1,"Exit":1,"Tests":{"TestX":{"Action":"pass"},"TestX/sub":{"Action":"pass"},"TestY":{"Action":"fail","Output":"    y_test.go:1: wrong\n"}}}`)
+	save("a/b", "native", `{"Package":"a/b","Go":"go1.26.8","Tests":{"TestExec":{"Action":"pass"},"TestX":{"Action":"pass"},"TestX/sub":{"Action":"pass"},"TestY":{"Action":"pass"}}}`)
+	save("a/b", "vm1", `{"Package":"a/b","CPUs":1,"Exit":1,"Tests":{"TestExec":{"Action":"skip","Output":"fork/exec x"},"TestX":{"Action":"pass"},"TestX/sub":{"Action":"pass"},"TestY":{"Action":"fail","Output":"    y_test.go:1: wrong\n"}}}`)
 	save("net", "native", `{"Package":"net","Go":"go1.26.8","Tests":{"TestN":{"Action":"pass"}}}`)
 	save("net", "vm1", `{"Package":"net","CPUs":1,"Exit":0,"Tests":{"TestN":{"Action":"pass"}}}`)
 	page, err := makePage(o, []string{"a/b", "net", "never/run"})
 	require.NoError(t, err)
 	for _, want := range []string{
 		"go1.26.8 for 2 of the 3 packages",
-		"| all packages | 3 of 4 (75.0 %) | not run |",
-		"toolchain | 2 of 3 (66.7 %) | not run |",
-		"| without those, subtests not counted | 1 of 2 (50.0 %) | not run |",
+		"| all packages | 3 of 5 (60.0 %) | not run |",
+		"toolchain | 2 of 4 (50.0 %) | not run |",
+		"| without single tests elsewhere that need the same | 2 of 3 (66.7 %) | not run |",
+		"| without those packages, subtests not counted | 1 of 3 (33.3 %) | not run |",
 		"| other | 1 | 0 |",
-		"| a/b | 3 | 2 | not run | other |",
+		"| a/b | 4 | 2 | not run | needs exec, other |",
 		"| net | 1 | 1 | not run |  |",
 		"- other (1 vCPU): TestY: `y_test.go:1: wrong`",
 	} {
