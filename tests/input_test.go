@@ -116,13 +116,13 @@ func TestInputByThePoller(t *testing.T) {
 			_ = out.Close()
 		}()
 		require.NoError(t, cmd.Wait())
-		assert.Equal(t, "deadline: true\nlate\n", stdout.String())
+		assert.Equal(t, "deadline: true\nlate\n", stdout.text.String())
 	})
 }
 
 // watched closes first when something is written.
 type watched struct {
-	bytes.Buffer
+	text  strings.Builder
 	first chan struct{}
 }
 
@@ -131,7 +131,7 @@ func (w *watched) Write(b []byte) (int, error) {
 		close(w.first)
 		w.first = nil
 	}
-	return w.Buffer.Write(b)
+	return w.text.Write(b)
 }
 
 // A machine that waits for input has no wake-ups for it.
