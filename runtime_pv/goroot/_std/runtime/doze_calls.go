@@ -174,7 +174,7 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 	case 118, 120:
 		return dozeGetID(a, b, c)
 	case 115, 116:
-		return 0 // setgroups
+		return 0 // getgroups: none; setgroups
 	case 98:
 		return dozeGetrusage(t, a, b)
 	case 100:
