@@ -79,14 +79,10 @@ func (m *testMachine) run(ctx context.Context, binary string, args []string) err
 	if err != nil {
 		return err
 	}
-	memory := m.Memory
-	if memory == 0 {
-		memory = (size + testMemory + 1<<20 - 1) &^ (1<<20 - 1)
-	}
 	ctx, stop := untilQuit(ctx)
 	defer stop()
 	res, err := m.backend().run(ctx, vm.Config{
-		Image: path, Name: binary, Args: args, Env: m.environment(dir), Memory: memory, CPUs: m.CPUs,
+		Image: path, Name: binary, Args: args, Env: m.environment(dir), Memory: m.memory(size), CPUs: m.CPUs,
 		Dir: dir, TreeWritable: true, Stdout: os.Stdout, Stderr: os.Stdout, Idle: m.Idle, Strace: m.Strace, Start: start,
 	})
 	if err != nil {
@@ -114,6 +110,14 @@ func (m *testMachine) makeImage(binary, path, dir string) (uint64, error) {
 		extra = append(extra, t)
 	}
 	return gotest.Place{Dir: dir, GOROOT: m.GOROOT, Plain: m.Plain}.WriteImage(binary, path, extra)
+}
+
+// memory is what a machine has whose image has so many bytes.
+func (m *testMachine) memory(image uint64) uint64 {
+	if m.Memory != 0 {
+		return m.Memory
+	}
+	return (image + testMemory + 1<<20 - 1) &^ (1<<20 - 1)
 }
 
 // passed are the variables of the environment that change how Go programs run.
