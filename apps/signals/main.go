@@ -15,6 +15,9 @@ import (
 
 const status = 7
 
+// turns is what the busy goroutine counts.
+var turns [2]uint64
+
 func main() {
 	ignore := flag.Bool("default", false, "leave signals their default actions")
 	stubborn := flag.Bool("stubborn", false, "do not end at SIGTERM")
@@ -26,7 +29,8 @@ func main() {
 	}
 	if *spin {
 		go func() {
-			for {
+			for n := byte(0); ; n++ {
+				turns[n&1]++
 			}
 		}()
 	}
