@@ -63,7 +63,10 @@ func (r *result) explain(name string, t test, ran bool) difference {
 // before, if that is known.
 func (r *result) unreached(d difference) difference {
 	last, ok := r.Tests[r.Last]
+	_, above := r.Tests[top(d.test)]
 	switch {
+	case len(r.Tests) > 0 && !above && atEnd.MatchString(r.Output):
+		d.reason, d.line = needsCgo, "not in a program built without cgo"
 	case len(r.Tests) == 0 && (strings.Contains(r.Output, "[build failed]") || strings.Contains(r.Output, "[setup failed]")):
 		d.reason, d.line = notBuilt, firstLine(r.Output)
 	case ok && last.Action != "pass" && r.Exit != 0 && !strings.HasPrefix(d.test, r.Last+"/"):

@@ -97,6 +97,7 @@ func TestUnreached(t *testing.T) {
 		line   string
 	}{
 		{"not built", result{Exit: 1, Output: "x.go:1: undefined: y\nFAIL\tp [build failed]\n"}, notBuilt, "x.go:1: undefined: y"},
+		{"only with cgo", result{Output: "PASS\nok  \tp\n", Tests: map[string]test{"TestX": {Action: "pass"}}}, needsCgo, "not in a program built without cgo"},
 		{"nothing said", result{Exit: 1, Output: "FAIL\tp\n"}, notReached, "no output"},
 		{"the machine died", result{Exit: 1, Last: "TestX", Output: "FAIL", Tests: map[string]test{"TestX": {"run", "gone mad\n"}}}, notReached, "after TestX: gone mad"},
 	} {
