@@ -16,8 +16,8 @@ import (
 // canonical.
 var nowhere = []uintptr{0x1234_5678_9000, 0x1234_5678_9abc_def0}
 
-// sink keeps reads from being left out.
-var sink byte
+// Sink keeps reads from being left out.
+var Sink byte
 
 func main() {
 	badAddresses()
@@ -71,8 +71,8 @@ func protect() {
 	}
 	check(syscall.Mprotect(b[page:2*page], syscall.PROT_NONE))
 	check(syscall.Mprotect(b[readable:2<<20], syscall.PROT_READ))
-	try("read without access", func() { sink = b[page+1] })
-	try("read what is read-only", func() { sink = b[readable] })
+	try("read without access", func() { Sink = b[page+1] })
+	try("read what is read-only", func() { Sink = b[readable] })
 	try("write what is read-only", func() { b[readable] = 9 })
 	check(syscall.Mprotect(b, syscall.PROT_READ|syscall.PROT_WRITE))
 	for i := 0; i < len(b); i += page {

@@ -8,7 +8,6 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -93,12 +92,6 @@ func choose(names string) ([]*kind, error) {
 	}
 	if names == "" {
 		chosen = slices.Clone(kinds)
-		if dir, err := os.MkdirTemp("", "soak-"); errors.Is(err, errors.ErrUnsupported) {
-			fmt.Println("machine: no files:", err)
-			chosen = slices.DeleteFunc(chosen, func(k *kind) bool { return k.name == "files" })
-		} else if err == nil {
-			os.Remove(dir)
-		}
 	}
 	return chosen, nil
 }

@@ -362,8 +362,10 @@ func dozeFault(t *dozeThread, vector, err, cr2 uintptr) {
 		sig, code = _SIGFPE, dozeFpeIntdiv
 	case dozeVecX87, dozeVecSIMD:
 		sig, code = _SIGFPE, 0
-	case dozeVecDebug, dozeVecBreak:
+	case dozeVecDebug:
 		sig, code = _SIGTRAP, dozeTrapBrkpt
+	case dozeVecBreak:
+		sig, f.addr = _SIGTRAP, 0
 	case dozeVecUndef:
 		sig, code = _SIGILL, dozeIllOpn
 	case dozeVecAlign:
