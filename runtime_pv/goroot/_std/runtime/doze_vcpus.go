@@ -140,10 +140,13 @@ func dozeVCPUInit(i, lo, nested uintptr) *dozeVCPU {
 	return v
 }
 
-// dozeStartVCPUs starts the vCPUs from 1 on, one after the other. One that does
-// not answer within dozeStartPatience is left out, and so are those after it.
+// dozeStartVCPUs starts the vCPUs from 1 on: all at once where the VMM starts them
+// when asked, else one after the other, since a SIPI cannot say which. One that
+// does not answer within dozeStartPatience is left out; after a SIPI, so are those
+// behind it.
 func dozeStartVCPUs(l *topology.List) {
-	dozeSelf().apic = l.APIC[0]
+	v := dozeSelf()
+	v.apic = l.APIC[0]
 	if l.N == 1 {
 		return
 	}
@@ -151,16 +154,20 @@ func dozeStartVCPUs(l *topology.List) {
 	if !dozeStartCall {
 		dozeGate(abi.ReqAPPage, 0, 0, 0, 0, 0)
 	}
-	for i := uintptr(1); i < uintptr(min(l.N, abi.MaxVCPUs)); i++ {
-		v := dozePrepareVCPU(i)
-		if v == nil {
+	n := uintptr(1)
+	for ; n < uintptr(min(l.N, abi.MaxVCPUs)); n++ {
+		o := dozePrepareVCPU(n)
+		if o == nil {
+			break
+		}
+		o.apic = l.APIC[n]
+		dozeStartVCPU(o)
+		if !dozeStartCall && !dozeAwait(o) {
 			return
 		}
-		if v.apic = l.APIC[i]; !dozeStartVCPU(v) {
-			return
-		}
-		dozeOnline |= v.bit()
-		dozeBootInfo.cpus++
+	}
+	for i := uintptr(1); dozeStartCall && i < n; i++ {
+		dozeAwait(dozeVCPUAt(i))
 	}
 }
 
@@ -176,22 +183,49 @@ func dozePrepareVCPU(i uintptr) *dozeVCPU {
 	return dozeVCPUInit(i, lo, lo+dozeStackSize)
 }
 
-const dozeStartPatience = 1_000_000_000 // ns
+// dozeStartPatience is generous: a host with fewer CPUs than the machine is slow to run them
+// all, and only a broken machine waits.
+const (
+	dozeStartPatience = 10_000_000_000 // ns
+	dozeStartNap      = 500_000        // ns between looks
+)
 
-func dozeStartVCPU(v *dozeVCPU) bool {
+// Values of dozeVCPU.alive.
+const (
+	dozeVCPUStarted = iota
+	dozeVCPUAlive   // it has reached the kernel
+	dozeVCPULeftOut // it had its time, and must not come in any more
+)
+
+func dozeStartVCPU(v *dozeVCPU) {
 	if dozeStartCall {
 		mmio.Out32(abi.PortStart, uint32(v.index()))
-	} else {
-		mmio.Store32(abi.MachinePage+abi.MachineAPIndex, uint32(v.index()))
-		dozeSendIPI(v.apic, dozeICRInit)
-		dozeSendIPI(v.apic, dozeICRStartup|abi.APTrampoline>>12)
+		return
 	}
-	for limit := dozeNow() + dozeStartPatience; atomic.Load(&v.alive) == 0; {
-		if dozeNow() > limit {
+	mmio.Store32(abi.MachinePage+abi.MachineAPIndex, uint32(v.index()))
+	dozeSendIPI(v.apic, dozeICRInit)
+	dozeSendIPI(v.apic, dozeICRStartup|abi.APTrampoline>>12)
+}
+
+// dozeAwait waits until a vCPU that was started is there, and takes it in. It
+// sleeps in between: the vCPU may be waiting for this one's CPU.
+func dozeAwait(v *dozeVCPU) bool {
+	self := dozeSelf()
+	for limit := dozeNow() + dozeStartPatience; atomic.Load(&v.alive) == dozeVCPUStarted; {
+		now := dozeNow()
+		if now > limit && atomic.Cas(&v.alive, dozeVCPUStarted, dozeVCPULeftOut) {
 			return false
 		}
-		mmio.Pause()
+		if dozePark {
+			dozeSleepParked(self.page(), now+dozeStartNap)
+		} else {
+			dozeArm(self, now+dozeStartNap)
+			dozeGate(abi.ReqHalt, 0, 0, 0, 0, 0)
+		}
+		dozeTakeInterrupts(self)
 	}
+	dozeOnline |= v.bit()
+	dozeBootInfo.cpus++
 	return true
 }
 
@@ -203,10 +237,11 @@ var dozeStartCall bool
 func dozeVCPUStart() {
 	v := dozeSelf()
 	dozeTimeStart(v)
-	for dozeXCR0() != dozeVectors { // after the exits above it is what it will stay
-		dozeGate(abi.ReqHalt, 0, 0, 0, 0, 0) // it could not run the others' threads
+	// After the exits above XCR0 is what it will stay. With another one than the
+	// first vCPU's it could not run the same threads.
+	for dozeXCR0() != dozeVectors || !atomic.Cas(&v.alive, dozeVCPUStarted, dozeVCPUAlive) {
+		dozeGate(abi.ReqHalt, 0, 0, 0, 0, 0)
 	}
-	atomic.Store(&v.alive, 1)
 	dozeLock()
 	dozeSchedule()
 	dozeSettle()
