@@ -59,13 +59,18 @@ func (r *result) explain(name string, t test, ran bool) difference {
 	return d
 }
 
+// diedIn says whether the package ended while its last test ran.
+func (r *result) diedIn(last test, ok bool) bool {
+	return ok && last.Action == "run" && r.Exit != 0
+}
+
 // unreached is the reason for a test that did not begin: what ended the package
 // before, if that is known.
 func (r *result) unreached(d difference) difference {
 	last, ok := r.Tests[r.Last]
 	_, above := r.Tests[top(d.test)]
 	switch {
-	case len(r.Tests) > 0 && !above && atEnd.MatchString(r.Output):
+	case len(r.Tests) > 0 && !above && !r.diedIn(last, ok) && atEnd.MatchString(r.Output):
 		d.reason, d.line = needsCgo, "not in a program built without cgo"
 	case len(r.Tests) == 0 && (strings.Contains(r.Output, "[build failed]") || strings.Contains(r.Output, "[setup failed]")):
 		d.reason, d.line = notBuilt, firstLine(r.Output)

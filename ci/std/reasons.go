@@ -16,6 +16,8 @@ const (
 	timeout        = "timeout"
 	needsCPUs      = "needs several CPUs"
 	memory         = "memory"
+	needsCPU       = "the emulated CPU lacks an instruction"
+	otherPackages  = "the derived standard library has packages of ours"
 	kernelGap      = "kernel gap"
 	notBuilt       = "not built"
 	notReached     = "not reached: the package ended before"
@@ -33,7 +35,9 @@ type rule struct {
 var rules = []rule{
 	{needsCgo, regexp.MustCompile(`(?i)(requires|needs|no|without|skipping.*) cgo|cgo (not|is) (enabled|available|disabled)|CGO_ENABLED=0|cgo not`)},
 	{needsToolchain, regexp.MustCompile(`(?i)(cannot|can't|could not|unable to) (run|find|locate|exec|use) (the )?('?go'? (tool|command|build|list|run)|go\b|GOROOT|the go)|no (suitable )?go (tool|command)|"go": executable file not found|\bbin/go\b|go build is not|go (list|build|env|tool|vet|run)\b.*(failed|error|: exec|not supported)|'go (run|build|tool)' (is )?not available|no Go toolchain|internal/goroot|skipping.*'go build'`)},
-	{needsExec, regexp.MustCompile(`(?i)fork/exec|skipping because \w+ not found|cannot find nohup|executable file not found|os\.StartProcess|cannot exec|(exec|subprocess|child process(es)?).*(not (available|supported|implemented))|exec: |forkExec|clone: |wait4|pidfd|error (starting|running) (command|child|subprocess)`)},
+	{needsExec, regexp.MustCompile(`(?i)fork/exec|skipping because \w+ not found|cannot find nohup|executable file not found|os\.StartProcess|cannot exec|(exec|subprocess|child process(es)?).*(not (available|supported|implemented))|exec: |forkExec|clone: |wait4|pidfd|error (starting|running) (command|child|subprocess)|unexpected exit code for test case|CAST/PCT|FIPS 140-3 mode not enabled`)},
+	{needsCPU, regexp.MustCompile(`implementations\.go:\d+: implementation not supported`)},
+	{otherPackages, regexp.MustCompile(`unexpected dependency: internal/runtime/doze`)},
 	{needsNetwork, regexp.MustCompile(`(?i)\b(socket|listen|dial|lookup|bind|connect)[ (:][^\n]*(not implemented|not supported|unreachable|refused|no such|not found|unavailable|server misbehaving|permitted)|listen tcp|listen udp|listen unix|dial (tcp|udp|unix|ip)|address family not supported|network is unreachable|(no|without|needs|requires|external) network|httptest: failed to listen|netlink|(socketpair|setsockopt|getsockopt)|no network interface|(tcp|udp|unix)[a-z0-9]* is not supported|does not support "(tcp|udp|unix)|NewLocalListener|no such network`)},
 	{needsCPUs, regexp.MustCompile(`(?i)insufficient CPUs|(only one|only 1|single|too few|not enough) (CPU|processor|core)|skipping.*(uniprocessor|GOMAXPROCS|NumCPU|multi-?core)|need(s)? (at least|>=|more than) \d+ (CPU|core|proc)s?|requires multiple (CPU|core|proc)`)},
 	{missingCall, regexp.MustCompile(`(?i)\b([a-z_][a-z0-9_]*)(?: [^:\n]*)?: function not implemented`)},
