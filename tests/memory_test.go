@@ -14,7 +14,7 @@ var freeLine = regexp.MustCompile(`(?m)^free KiB: (\d+) before, (\d+) after \d+ 
 // What the program dropped goes back to the machine while it is idle.
 func TestFreedMemoryIsReturned(t *testing.T) {
 	onEach(t, func(t *testing.T, m machine) {
-		r := m.run(t, app(t, "idle"), "-free", "40", "-settle", "5s", "-for", "1s")
+		r := m.run(t, app(t, "idle"), "-free", "40", "-settle", "3s", "-for", "1s")
 		r.ok(t)
 		t.Log(r.stdout)
 		found := freeLine.FindStringSubmatch(r.stdout)

@@ -76,6 +76,10 @@ func dirty(n int) {
 	runtime.KeepAlive(held)
 }
 
+// patience is how many steps in a row may bring nothing: Go's scavenger sleeps a
+// hundred times as long as it works, and on a slow machine it works long.
+const patience = 4
+
 // drop makes and drops n bytes of heap and waits until what the machine has
 // free no longer grows: Go gives memory back little by little.
 func drop(n int, collect bool, step time.Duration) {
@@ -86,9 +90,11 @@ func drop(n int, collect bool, step time.Duration) {
 		runtime.GC() // the heap that Go keeps follows the collection before the last
 	}
 	low := facts()["free"]
-	for now, last := low, int64(-1); now > last; now = facts()["free"] {
-		last = now
+	for best, still := low, 0; still < patience; still++ {
 		time.Sleep(step)
+		if now := facts()["free"]; now > best {
+			best, still = now, -1
+		}
 	}
 	fmt.Printf("free KiB: %d before, %d after %d were used, %d in the end\n", before>>10, low>>10, n>>10, facts()["free"]>>10)
 }
