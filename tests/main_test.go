@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,6 +28,11 @@ func setup(m *testing.M) int {
 	if why := missing(os.Getenv("DOZE_TIER")); why != "" {
 		fmt.Printf("tier skipped: %s\n", why)
 		return 0
+	}
+	if signal.Ignored(syscall.SIGHUP) {
+		// As under nohup. doze leaves an ignored signal ignored, but the tests send
+		// it: one that is handled here has its default action in what is started.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	var err error
 	if scratch, err = os.MkdirTemp("", "doze-tests-"); err != nil {
