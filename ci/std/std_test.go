@@ -23,6 +23,8 @@ func TestClassify(t *testing.T) {
 		"    copy_test.go:48: NewLocalListener error: tcp is not supported on linux/amd64":        needsNetwork,
 		"    trace_test.go:587: skipping test: 'go run' not available on linux/amd64":             needsToolchain,
 		"    zstd_test.go:171: skipping because zstd not found":                                   needsExec,
+		"    expand_amd64_test.go:16: no AVX512":                                                  needsCPU,
+		"    filter_amd64_test.go:16: AVX512 is required for TestFilterNilAVX512":                 needsCPU,
 		"    skipping test without cgo":                                                           needsCgo,
 		"panic: test timed out after 3m0s\n\trunning tests:":                                      timeout,
 		"    tick_test.go:158: skipping in short mode, insufficient CPUs":                         needsCPUs,
