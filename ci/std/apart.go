@@ -51,6 +51,17 @@ func setApart(pkg string) string {
 // them.
 var knownTests = map[string]string{
 	"sync.TestIssue76126": needsExec, // looks at how a program of its own panics
+	// They start the test binary anew.
+	"runtime.TestIssue66841":                  needsExec,
+	"runtime.TestRuntimePanic":                needsExec,
+	"runtime.TestTracebackRuntimeFunction":    needsExec,
+	"runtime.TestTracebackRuntimeMethod":      needsExec,
+	"runtime.TestTracebackSystem":             needsExec,
+	"testing.TestMorePanic":                   needsExec,
+	"testing.TestPanic":                       needsExec,
+	"testing.TestTBHelper":                    needsExec,
+	"testing.TestTBHelperParallel":            needsExec,
+	"compress/gzip.Example_compressingReader": needsNetwork, // a server and a client
 }
 
 func known(pkg, name string) string { return knownTests[pkg+"."+top(name)] }

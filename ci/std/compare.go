@@ -68,9 +68,11 @@ func (r *result) diedIn(last test, ok bool) bool {
 // before, if that is known.
 func (r *result) unreached(d difference) difference {
 	last, ok := r.Tests[r.Last]
-	_, above := r.Tests[top(d.test)]
+	above, isAbove := r.Tests[top(d.test)]
 	switch {
-	case len(r.Tests) > 0 && !above && !r.diedIn(last, ok) && atEnd.MatchString(r.Output):
+	case isAbove && (above.Action == "skip" || above.Action == "fail" && classify(above.Output) != otherReason):
+		d.reason, d.line = classify(above.Output), firstLine(above.Output)
+	case len(r.Tests) > 0 && !isAbove && !r.diedIn(last, ok) && atEnd.MatchString(r.Output):
 		d.reason, d.line = needsCgo, "not in a program built without cgo"
 	case len(r.Tests) == 0 && (strings.Contains(r.Output, "[build failed]") || strings.Contains(r.Output, "[setup failed]")):
 		d.reason, d.line = notBuilt, firstLine(r.Output)

@@ -90,7 +90,7 @@ func (o options) sums(b *strings.Builder, lines []line) {
 	}{
 		{"all packages", all, none},
 		{"without those that need network, exec, cgo or a Go toolchain", rest, none},
-		{"without single tests elsewhere that need the same", rest, difference.needsMore},
+		{"without single tests elsewhere that need the same, or what the emulated CPU lacks", rest, difference.needsMore},
 		{"all packages, subtests not counted", all, difference.sub},
 		{"without those packages, subtests not counted", rest, difference.sub},
 	} {
@@ -115,9 +115,10 @@ func none(difference) bool { return false }
 // sub says whether it is a subtest.
 func (d difference) sub() bool { return strings.Contains(d.test, "/") }
 
-// needsMore says whether the test needs what a machine does not have.
+// needsMore says whether the test needs what a machine does not have, or the
+// emulated CPU.
 func (d difference) needsMore() bool {
-	return d.reason == needsNetwork || d.reason == needsExec || d.reason == needsCgo || d.reason == needsToolchain
+	return slices.Contains([]string{needsNetwork, needsExec, needsCgo, needsToolchain, needsCPU, needsCPUs}, d.reason)
 }
 
 // count returns how many tests pass in the machines with n vCPUs, of how many,

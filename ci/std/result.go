@@ -97,7 +97,7 @@ func (o options) command(ctx context.Context, j job, skip []string) *exec.Cmd {
 	name := "go"
 	if j.way.cpus > 0 {
 		name = o.doze
-		args = append(args, "--cpus="+strconv.Itoa(j.way.cpus), "-timeout="+o.vm.String())
+		args = append(args, "--memory=2G", "--cpus="+strconv.Itoa(j.way.cpus), "-timeout="+o.vm.String())
 		args = append(args, o.extra...)
 	} else {
 		args = append(args, "-timeout="+o.native.String())

@@ -185,7 +185,7 @@ func TestPage(t *testing.T) {
 		"go1.26.8 for 2 of the 3 packages",
 		"| all packages | 3 of 5 (60.0 %) | not run |",
 		"toolchain | 2 of 4 (50.0 %) | not run |",
-		"| without single tests elsewhere that need the same | 2 of 3 (66.7 %) | not run |",
+		"| without single tests elsewhere that need the same, or what the emulated CPU lacks | 2 of 3 (66.7 %) | not run |",
 		"| without those packages, subtests not counted | 1 of 3 (33.3 %) | not run |",
 		"| other | 1 | 0 |",
 		"| a/b | 4 | 2 | not run | needs exec, other |",
