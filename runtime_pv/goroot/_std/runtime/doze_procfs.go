@@ -27,6 +27,10 @@ func dozeFillProc(dir fs.Node, tag uint32) {
 			f.PlantFile(n, "pid_max", 0o444, "4194304\n")
 			f.Mark(n, fs.ReadOnly, 0)
 		}
+		if n, errno := f.Plant(dir, "fs", fs.TypeDir|0o555, 0); errno == 0 {
+			f.PlantFile(n, "pipe-max-size", 0o644, "1048576\n") // what F_SETPIPE_SZ takes
+			f.Mark(n, fs.ReadOnly, 0)
+		}
 	}
 	for i := range dozeTexts {
 		if dozeTexts[i].dir == tag {

@@ -66,11 +66,13 @@ func dozeResident() uintptr {
 }
 
 // maps puts a line for each part of the image, from which profiles take what
-// belongs to the program, and one for the first stack.
+// belongs to the program, one for the gate to ring 0, and one for the first stack.
 func (s *dozeSnapshot) maps() {
 	m := &firstmoduledata
 	text, rodata := m.etext, alignUp(m.etext, dozePage)
 	data := m.noptrdata &^ (dozePage - 1)
+	s.hexes(abi.GatePage, abi.BlobEnd)
+	s.str(" r-xp 00000000 00:00 0 [gate]\n")
 	s.mapping(abi.ImageBase, alignUp(text, dozePage), "r-xp")
 	s.mapping(rodata, data, "r--p")
 	s.mapping(data, alignUp(m.end, dozePage), "rw-p")
