@@ -8,6 +8,7 @@ import (
 
 	"github.com/doze-vm/doze/hostvmm/kvm"
 	"github.com/doze-vm/doze/hostvmm/park"
+	"github.com/doze-vm/doze/hostvmm/vm"
 	"github.com/doze-vm/doze/kernel/abi"
 )
 
@@ -16,6 +17,7 @@ type vcpu struct {
 	machine *Machine
 	cpu     *kvm.VCPU
 	sleeper *park.Sleeper
+	account *account
 }
 
 // addVCPU makes vCPU n.
@@ -24,7 +26,7 @@ func (m *Machine) addVCPU(n int) (*vcpu, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &vcpu{machine: m, cpu: cpu}
+	c := &vcpu{machine: m, cpu: cpu, account: newAccount(m, uint64(n))}
 	if err := cpu.SetCPUID(withAPICID(m.host.cpuid, uint32(n))); err != nil {
 		cpu.Close()
 		return nil, err
@@ -35,6 +37,7 @@ func (m *Machine) addVCPU(n int) (*vcpu, error) {
 	}
 	c.sleeper, err = park.New(m.shared(uint64(n)), park.Host{
 		Now: m.now, Kick: cpu.Kick, Interrupt: func() { _ = m.vm.Interrupt(uint8(n), abi.VectorKick) },
+		Rest: c.rest, Resume: c.resume,
 	}, wait)
 	if err != nil {
 		cpu.Close()
@@ -73,13 +76,7 @@ func (m *Machine) startVCPU(n uint32) error {
 	if m.stopping.Load() { // stop may have passed before it was there
 		c.sleeper.Request(park.Stop)
 	}
-	m.threads.Go(func() {
-		if m.ownThread {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-		}
-		c.run()
-	})
+	m.threads.Go(c.run)
 	return nil
 }
 
@@ -88,9 +85,23 @@ func (c *vcpu) enter(entry uint64, r kvm.Regs) error {
 	return enter64(c.cpu, c.machine.host.xcr0, entry, r)
 }
 
+// resume makes the thread that the goroutine is on the vCPU's.
+func (c *vcpu) resume() {
+	runtime.LockOSThread()
+	c.account.enter()
+}
+
+// rest gives the thread up: the vCPU sleeps, and others have work for it.
+func (c *vcpu) rest() {
+	c.account.leave()
+	runtime.UnlockOSThread()
+}
+
 // run runs the vCPU until the machine ends, and ends the others with it.
 func (c *vcpu) run() {
+	c.resume()
 	why := c.serve()
+	c.rest()
 	select {
 	case c.machine.ends <- why:
 	default: // another one was first
@@ -116,4 +127,11 @@ func (m *Machine) kernelStats() map[string]uint64 {
 		}
 	}
 	return sum
+}
+
+// times is where the vCPU's time went.
+func (c *vcpu) times() vm.CPU {
+	t := c.account.times()
+	t.Parked = uint64(c.sleeper.Slept())
+	return t
 }

@@ -11,7 +11,9 @@
 package park
 
 import (
+	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Shared are the words of a vCPU page that guest and VMM share.
@@ -26,6 +28,10 @@ type Host struct {
 	Now       func() uint64 // kvmclock, ns
 	Kick      func()        // makes the vCPU leave the guest
 	Interrupt func()        // sends the vCPU an interrupt
+
+	// Rest and Resume are called by the vCPU's goroutine around a sleep that needs
+	// no thread, so that it may give up the one it is locked to. Nil: nothing to do.
+	Rest, Resume func()
 }
 
 // Requests to a vCPU's goroutine.
@@ -63,10 +69,15 @@ type Sleeper struct {
 	Shared
 	host     Host
 	timer    *timer
+	wait     Wait
 	state    atomic.Uint64
 	requests atomic.Uint32
 
 	parks, sleeps, events, deadlines, rechecks atomic.Uint64
+
+	sleeping sync.Mutex    // what follows
+	slept    time.Duration // in sleeps that ended
+	began    time.Time     // of the sleep that lasts, else zero
 }
 
 // Wait is how a sleeper waits.
@@ -87,7 +98,7 @@ func New(shared Shared, host Host, wait Wait) (*Sleeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sleeper{Shared: shared, host: host, timer: t}, nil
+	return &Sleeper{Shared: shared, host: host, timer: t, wait: wait}, nil
 }
 
 // Close frees it. Nobody may sleep or raise any more.
@@ -153,13 +164,41 @@ func (s *Sleeper) Park() {
 		s.timer.arm(due, now)
 		// Whoever woke us before the timer was armed fired it in vain.
 		if s.state.Load() == mine {
-			s.timer.wait()
+			s.rest()
 		}
 		if s.state.Load() != mine {
 			s.count(true, s.Pending.Load() != 0, false)
 			return
 		}
 	}
+}
+
+// rest waits for the timer.
+func (s *Sleeper) rest() {
+	s.sleeping.Lock()
+	s.began = time.Now()
+	s.sleeping.Unlock()
+	if s.wait == InPoller && s.host.Rest != nil {
+		s.host.Rest()
+		s.timer.wait()
+		s.host.Resume()
+	} else {
+		s.timer.wait()
+	}
+	s.sleeping.Lock()
+	s.slept += time.Since(s.began)
+	s.began = time.Time{}
+	s.sleeping.Unlock()
+}
+
+// Slept is how long the vCPU has slept in all, the sleep that lasts included.
+func (s *Sleeper) Slept() time.Duration {
+	s.sleeping.Lock()
+	defer s.sleeping.Unlock()
+	if s.began.IsZero() {
+		return s.slept
+	}
+	return s.slept + time.Since(s.began)
 }
 
 // count books what ended a sleep.

@@ -255,7 +255,9 @@ func dozeFirstThread(v *dozeVCPU, stack uintptr) {
 	t.rip, t.rsp = dozeStartPC(), stack
 	t.fs = v.tls
 	t.mask = 0
-	t.state, t.on, t.since = dozeStateRunning, v, dozeNow()
+	now := dozeNow()
+	t.state, t.on, t.since = dozeStateRunning, v, now
 	v.current = t
+	dozeAccountStart(v, now)
 	mmio.Store64(dozeAddr(&vdsoClockgettimeSym), uint64(goabi.FuncPCABI0(dozeClock)))
 }

@@ -178,7 +178,7 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 	case 98:
 		return dozeGetrusage(t, a, b)
 	case 100:
-		return dozeTimes(a)
+		return dozeTimesCall(a)
 	case 99:
 		return dozeSysinfo(a)
 	case 229:
@@ -224,24 +224,13 @@ func dozeClockGettime(t *dozeThread, id, ts uintptr) uintptr {
 	case 2: // PROCESS_CPUTIME_ID
 		ns = dozeProcessTime()
 	case 3: // THREAD_CPUTIME_ID
-		ns = t.ran + dozeNow() - t.since
+		ns = dozeThreadTime(t)
 	default:
 		return dozeErr(dozeEINVAL)
 	}
 	mmio.Store64(ts, uint64(ns/1e9))
 	mmio.Store64(ts+8, uint64(ns%1e9))
 	return 0
-}
-
-// dozeProcessTime is the time that threads have had a vCPU.
-func dozeProcessTime() int64 {
-	sum, now := dozeSched.ran, dozeNow()
-	for i := uintptr(0); dozeOnline>>i != 0; i++ {
-		if t := dozeVCPUAt(i).current; dozeOnline>>i&1 != 0 && t != nil {
-			sum += now - t.since
-		}
-	}
-	return sum
 }
 
 func dozeGettimeofday(tv uintptr) uintptr {

@@ -121,7 +121,7 @@ type dozeThread struct {
 	on    *dozeVCPU // where it runs
 	last  *dozeVCPU // where it ran last
 	since int64     // when it got the vCPU
-	ran   int64     // ns it had the vCPU
+	ran   int64     // ns it had a physical CPU, as accounted
 
 	keepCaps uintptr // prctl's flag
 
@@ -147,6 +147,13 @@ type dozeVCPU struct {
 	due     int64  // deadline it sleeps until, while it sleeps
 
 	head, tail *dozeThread // its run queue
+
+	// Its account, ns (doze_account.go).
+	mark   int64 // up to when time is accounted
+	booked int64 // of the host's steal, what is accounted
+	ran    int64 // threads had it
+	idle   int64 // nobody wanted it
+	stolen int64 // somebody wanted it, and the host gave it to others
 }
 
 const (

@@ -3,6 +3,7 @@ package runtime
 // Small facts a program asks about its process and its system.
 
 import (
+	"internal/runtime/doze/abi"
 	"internal/runtime/doze/mmio"
 	"unsafe"
 )
@@ -98,7 +99,7 @@ func dozeGetrusage(t *dozeThread, who, p uintptr) uintptr {
 	case self:
 		ns = dozeProcessTime()
 	case thread:
-		ns = t.ran + dozeNow() - t.since
+		ns = dozeThreadTime(t)
 	case children:
 	default:
 		return dozeErr(dozeEINVAL)
@@ -112,8 +113,8 @@ func dozeGetrusage(t *dozeThread, who, p uintptr) uintptr {
 	return 0
 }
 
-// dozeTimes serves times(2), in hundredths of a second.
-func dozeTimes(p uintptr) uintptr {
+// dozeTimesCall serves times(2), in hundredths of a second.
+func dozeTimesCall(p uintptr) uintptr {
 	const tick, size = 10_000_000, 32
 	if p != 0 {
 		if dozeTryClear(p, size) != 0 {
@@ -163,6 +164,8 @@ func dozePrctl(t *dozeThread, op, arg uintptr) uintptr {
 		nameSize                   = 16
 	)
 	switch op {
+	case abi.PVPrctl:
+		return dozePV(arg, t.rdx, t.r10)
 	case getKeepCaps:
 		return t.keepCaps
 	case setKeepCaps:

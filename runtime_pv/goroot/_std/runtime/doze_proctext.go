@@ -100,7 +100,7 @@ func (s *dozeSnapshot) system(name string) {
 	case "uptime":
 		s.hundredths(dozeNow())
 		s.byte(' ')
-		s.hundredths(dozeIdleTime())
+		s.hundredths(dozeAllTimes().idle)
 		s.byte('\n')
 	case "version":
 		s.str("Linux version " + dozeReleaseName + " #1 Doze\n")
@@ -134,37 +134,38 @@ func dozeCPUs() (n uint64) {
 	return n
 }
 
-// dozeIdleTime is the time that the vCPUs had nothing to do, all together.
-func dozeIdleTime() int64 {
-	return max(0, dozeNow()*int64(dozeCPUs())-dozeProcessTime())
-}
-
-// cpuTimes puts how long the vCPUs ran the program, and how long they were idle,
-// in hundredths of a second. There is one account for all: each gets its share.
+// cpuTimes puts what threads had of the vCPUs, how long these were idle, and what
+// was stolen from them: all together, then each.
 func (s *dozeSnapshot) cpuTimes() {
-	const tick = 1e7 // ns, 1/USER_HZ s
-	ran, idle, cpus := uint64(dozeProcessTime())/tick, uint64(dozeIdleTime())/tick, dozeCPUs()
-	for i := uint64(0); i <= cpus; i++ {
-		share := cpus
-		s.str("cpu")
-		if i > 0 {
-			s.dec(i - 1)
-		} else {
-			s.byte(' ')
-			share = 1
+	s.str("cpu ")
+	s.times(dozeAllTimes())
+	now := dozeNow()
+	for i := uintptr(0); dozeOnline>>i != 0; i++ {
+		if dozeOnline>>i&1 != 0 {
+			s.str("cpu")
+			s.dec(uint64(i))
+			s.times(dozeVCPUAt(i).times(now))
 		}
-		s.byte(' ')
-		s.dec(ran / share)
-		s.str(" 0 0 ")
-		s.dec(idle / share)
-		s.str(" 0 0 0 0 0 0\n")
-		s.flush()
 	}
 	s.str("ctxt 0\nbtime ")
 	s.dec(uint64(dozeWallNow()-dozeNow()) / 1e9)
 	s.str("\nprocesses 1\nprocs_running ")
 	s.dec(uint64(dozeSched.ready) + 1)
 	s.str("\nprocs_blocked 0\n")
+}
+
+// times puts user, nice, system, idle, iowait, irq, softirq, steal, guest and
+// guest_nice, in hundredths of a second (proc(5), /proc/stat).
+func (s *dozeSnapshot) times(t dozeTimes) {
+	const tick = 1e7 // ns, 1/USER_HZ s
+	s.byte(' ')
+	s.dec(uint64(t.ran) / tick)
+	s.str(" 0 0 ")
+	s.dec(uint64(t.idle) / tick)
+	s.str(" 0 0 0 ")
+	s.dec(uint64(t.stolen) / tick)
+	s.str(" 0 0\n")
+	s.flush()
 }
 
 func (s *dozeSnapshot) cpuinfo() {

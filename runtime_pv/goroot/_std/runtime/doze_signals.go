@@ -110,6 +110,7 @@ type dozeProcessState struct {
 
 	timers *dozeTimer
 	cpuDue int64 // process time when the first of them is due, dozeForever if none
+	ran    int64 // the latest process time that anyone was told
 }
 
 // dozeRaiseProcess makes a signal pending for the process. The current thread takes it if it

@@ -30,7 +30,6 @@ var dozeSched struct {
 	sysmon  *dozeThread // in dozeSysmonWait, else nil
 	due     int64       // when sysmon goes on if the machine is awake then
 	retakes uint32      // looks that sysmon may wake the machine for (doze_wait.go)
-	ran     int64       // ns some thread had a vCPU
 
 	collections uint32 // garbage collections seen
 	settled     uint32 // how many of the last ones were made for a quiet machine
@@ -127,6 +126,7 @@ func dozeSchedule() {
 	if s.ready == 0 {
 		dozeIdle(v)
 		now = dozeNow()
+		dozeCharge(now)
 	}
 	s.looking--
 	dozeRun(v, dozeDequeue(v), now)
@@ -135,15 +135,6 @@ func dozeSchedule() {
 func dozeRun(v *dozeVCPU, t *dozeThread, now int64) {
 	t.state, t.on, t.last, t.since = dozeStateRunning, v, v, now
 	v.current = t
-}
-
-// dozeCharge accounts the vCPU's time to the thread that had it.
-func dozeCharge(now int64) {
-	if t := dozeCurrent(); t != nil {
-		t.ran += now - t.since
-		dozeSched.ran += now - t.since
-		t.since = now
-	}
 }
 
 // dozeIdle sleeps until a thread is ready.

@@ -98,10 +98,8 @@ func (t *dozeTimer) now() int64 {
 		return dozeProcessTime()
 	case t.thread == nil:
 		return 0
-	case t.thread.state == dozeStateRunning:
-		return t.thread.ran + dozeNow() - t.thread.since
 	}
-	return t.thread.ran
+	return dozeThreadTime(t.thread)
 }
 
 // set arms the timer for a time of its clock, or disarms it with dozeForever.
@@ -151,7 +149,7 @@ func dozeTimerFires(t *dozeTimer, now int64) {
 // dozeCPUTimers fires what is due of the CPU time of t, the current thread, and of
 // the process.
 func dozeCPUTimers(t *dozeThread) {
-	if now := t.ran + dozeNow() - t.since; t.cpuDue <= now {
+	if now := dozeThreadTime(t); t.cpuDue <= now {
 		dozeTimersFire(t.timers, now)
 	}
 	if p := &dozeProcess; p.cpuDue != dozeForever {
@@ -174,7 +172,7 @@ func dozeTimersFire(list *dozeTimer, now int64) {
 func dozeCPUDeadline(t *dozeThread) int64 {
 	d := dozeForever
 	if t.cpuDue != dozeForever {
-		d = t.since + max(t.cpuDue-t.ran, 0)
+		d = dozeNow() + max(t.cpuDue-dozeThreadTime(t), 0)
 	}
 	if due := dozeProcess.cpuDue; due != dozeForever {
 		left := max(due-dozeProcessTime(), 0)

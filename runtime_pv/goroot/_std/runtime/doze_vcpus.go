@@ -243,6 +243,7 @@ func dozeVCPUStart() {
 		dozeGate(abi.ReqHalt, 0, 0, 0, 0, 0)
 	}
 	dozeLock()
+	dozeAccountStart(v, dozeNow())
 	dozeSchedule()
 	dozeSettle()
 }

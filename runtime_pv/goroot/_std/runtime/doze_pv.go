@@ -1,0 +1,70 @@
+package runtime
+
+// What package pv asks about the machine (kernel/abi: PV...).
+
+import (
+	"internal/runtime/doze/abi"
+	"unsafe"
+)
+
+// dozeAnswer is an answer on its way to the program.
+type dozeAnswer struct {
+	n     uintptr
+	words [1 + 4*abi.MaxVCPUs]uint64
+}
+
+// dozePVAnswer is under the kernel's lock.
+var dozePVAnswer dozeAnswer
+
+func (w *dozeAnswer) put(values ...int64) {
+	for _, v := range values {
+		w.words[w.n] = uint64(v)
+		w.n++
+	}
+}
+
+// dozePV serves prctl(abi.PVPrctl, op, p, n).
+func dozePV(op, p, n uintptr) uintptr {
+	w := &dozePVAnswer
+	w.n = 0
+	switch op {
+	case abi.PVTimes:
+		dozePVTimes(w)
+	case abi.PVClock:
+		w.put(dozeBit(dozeTime.kvmclock), int64(dozeClockApart), int64(dozeTime.mode), dozeNow(), dozeWallNow())
+	case abi.PVMemory:
+		f := &dozeMem.frames
+		total := int64(f.TotalPages() * dozePage)
+		w.put(total, int64(f.FreePages()*dozePage), total, total, total, 0)
+	case abi.PVCPUs:
+		n := int64(dozeCPUs())
+		w.put(n, n, n)
+	case abi.PVExits:
+		s := &dozeStats
+		w.put(int64(s.wakeups), int64(s.timers), int64(s.gates), int64(s.unknown))
+	default:
+		return dozeErr(dozeEINVAL)
+	}
+	if !dozeCopyOut(p, uintptr(unsafe.Pointer(&w.words)), min(n, w.n)*8) {
+		return dozeErr(dozeEFAULT)
+	}
+	return w.n
+}
+
+func dozePVTimes(w *dozeAnswer) {
+	w.put(dozeBit(dozeTime.features&dozeKVMSteal != 0))
+	now := dozeNow()
+	for i := uintptr(0); dozeOnline>>i != 0; i++ {
+		if dozeOnline>>i&1 != 0 {
+			t := dozeVCPUAt(i).times(now)
+			w.put(int64(i), t.ran, t.idle, t.stolen)
+		}
+	}
+}
+
+func dozeBit(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

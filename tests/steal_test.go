@@ -1,0 +1,242 @@
+package tests
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// reading is a line of apps/steal, in seconds since its first one.
+type reading struct {
+	Passed  float64 `json:"passed"`
+	Run     float64 `json:"run"`
+	Idle    float64 `json:"idle"`
+	Steal   float64 `json:"steal"`
+	CPUs    int     `json:"cpus"`
+	Rusage  float64 `json:"rusage"`
+	Clock   float64 `json:"process_clock"`
+	PSUser  float64 `json:"gopsutil_user"`
+	PSIdle  float64 `json:"gopsutil_idle"`
+	PSSteal float64 `json:"gopsutil_steal"`
+	PSSelf  float64 `json:"gopsutil_process"`
+	Offered bool    `json:"offered"`
+}
+
+// near is how far readings of one moment may be apart: /proc counts hundredths of a
+// second, and a busy host lets time pass between two questions.
+const near = 0.25
+
+// agree requires that all ways to ask say the same, and that the account adds up.
+func (r reading) agree(t *testing.T) {
+	t.Helper()
+	assert.InDelta(t, r.Passed*float64(r.CPUs), r.Run+r.Idle+r.Steal, near, "run, idle and steal add up to the time that passed")
+	for name, v := range map[string]float64{"getrusage": r.Rusage, "the process clock": r.Clock, "gopsutil's user time": r.PSUser, "gopsutil's process time": r.PSSelf} {
+		assert.InDelta(t, r.Run, v, near, name)
+	}
+	assert.InDelta(t, r.Idle, r.PSIdle, near, "gopsutil's idle time")
+	assert.InDelta(t, r.Steal, r.PSSteal, near, "gopsutil's steal time")
+}
+
+func TestTimeIsAccountedWhole(t *testing.T) {
+	for _, c := range []struct{ cpus, busy int }{{1, 0}, {1, 1}, {2, 1}, {2, 3}} {
+		t.Run(fmt.Sprintf("%d busy of %d", c.busy, c.cpus), func(t *testing.T) {
+			onEach(t, func(t *testing.T, m machine) {
+				r := m.run(t, "--cpus", fmt.Sprint(c.cpus), app(t, "steal"), "-busy", fmt.Sprint(c.busy), "-for", "3s")
+				r.ok(t)
+				t.Log(r.stdout)
+				var got reading
+				require.NoError(t, json.Unmarshal([]byte(r.stdout), &got))
+				got.agree(t)
+				assert.Equal(t, c.cpus, got.CPUs)
+				busy := float64(min(c.busy, c.cpus))
+				assert.LessOrEqual(t, got.Run, busy*got.Passed+near)
+				if m.tier != "kvm" || runtime.NumCPU() >= c.cpus {
+					// Else a vCPU that has little to do waits for its turn, too.
+					assert.InDelta(t, busy*got.Passed, got.Run+got.Steal, 0.1*got.Passed+near)
+				}
+			})
+		})
+	}
+}
+
+// With competitors for its physical CPU a guest is told what they take, as the
+// kernel of the host counts it for the thread that runs the vCPU, and what it pays
+// for is what it had.
+func TestStolenTimeIsTheHosts(t *testing.T) {
+	length := long("10s", "30s")
+	for _, competitors := range []int{1, 2, 3} {
+		t.Run(fmt.Sprintf("%d competitors", competitors), func(t *testing.T) {
+			onEachKVM(t, func(t *testing.T, m machine) {
+				s := startSteal(t, m, length)
+				first, hostFirst := s.next(t)
+				for range competitors {
+					spin(t)
+				}
+				last, hostLast := first, hostFirst
+				for r, h := s.next(t); r != nil; r, h = s.next(t) {
+					last, hostLast = r, h
+				}
+				require.True(t, last.Offered)
+				last.agree(t)
+				steal, clock := last.Steal-first.Steal, last.Clock-first.Clock
+				// The two sides were not asked at the same moment: what the host
+				// counted is scaled to the guest's time.
+				scale := (last.Passed - first.Passed) / (hostLast.cpu + hostLast.delay - hostFirst.cpu - hostFirst.delay)
+				hostSteal, hostCPU := (hostLast.delay-hostFirst.delay)*scale, (hostLast.cpu-hostFirst.cpu)*scale
+				t.Logf("steal: guest %.3f s, host %.3f s; CPU time: guest %.3f s, host %.3f s; billed by the clock it would be %.2f times as much",
+					steal, hostSteal, clock, hostCPU, (last.Passed-first.Passed)/hostCPU)
+				assert.InDelta(t, hostSteal, steal, math.Max(0.010, 0.01*hostSteal)+onOneCPU, "steal")
+				assert.InDelta(t, hostCPU, clock, 0.02*hostCPU+onOneCPU, "CPU time")
+			})
+		})
+	}
+}
+
+// onOneCPU, seconds, is for what the asking itself takes of the one CPU, while the
+// guest's line is on its way.
+const onOneCPU = 0.05
+
+func TestTwoGuestsOnOneCPU(t *testing.T) {
+	length := long("10s", "30s")
+	onEachKVM(t, func(t *testing.T, m machine) {
+		two := []*stealing{startSteal(t, m, length), startSteal(t, m, length)}
+		var both sync.WaitGroup
+		for _, s := range two {
+			both.Go(func() {
+				var first, last *reading
+				for r, _ := s.next(t); r != nil; r, _ = s.next(t) {
+					if first == nil {
+						first = r
+					}
+					last = r
+				}
+				if assert.NotNil(t, last) {
+					share := (last.Steal - first.Steal) / (last.Passed - first.Passed)
+					t.Logf("stolen: %.1f %%", 100*share)
+					assert.InDelta(t, 0.5, share, 0.08)
+				}
+			})
+		}
+		both.Wait()
+	})
+}
+
+// onEachKVM is onEach for what TCG can't have, one machine after the other: they
+// would be each other's competitors.
+func onEachKVM(t *testing.T, test func(t *testing.T, m machine)) {
+	if tier := os.Getenv("DOZE_TIER"); tier != "" && tier != "kvm" {
+		t.Skip("emulation steals no time")
+	}
+	if why := needsKVM(); why != "" {
+		t.Skip(why)
+	}
+	for _, m := range all {
+		if m.tier == "kvm" {
+			t.Run(m.name, func(t *testing.T) { test(t, m) })
+		}
+	}
+}
+
+// stealing is a machine with apps/steal on one physical CPU.
+type stealing struct {
+	cmd   *exec.Cmd
+	lines *bufio.Scanner
+}
+
+func startSteal(t *testing.T, m machine, length string) *stealing {
+	t.Helper()
+	cmd := exec.Command(doze, slices.Concat([]string{"run"}, m.flags, []string{app(t, "steal"), "-busy", "1", "-every", "1s", "-for", length})...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	startPinned(t, cmd)
+	return &stealing{cmd, bufio.NewScanner(out)}
+}
+
+// startPinned starts a command on the first physical CPU there is.
+func startPinned(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, one unix.CPUSet
+	require.NoError(t, unix.SchedGetaffinity(0, &before))
+	for i := range 1024 {
+		if before.IsSet(i) {
+			one.Set(i)
+			break
+		}
+	}
+	require.NoError(t, unix.SchedSetaffinity(0, &one))
+	defer func() { _ = unix.SchedSetaffinity(0, &before) }()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+}
+
+// spin starts a process that does nothing but take CPU time.
+func spin(t *testing.T) {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), spinVariable+"=1")
+	startPinned(t, cmd)
+}
+
+// spinVariable makes this program a competitor.
+const spinVariable = "DOZE_TEST_SPIN"
+
+func spinForever() {
+	runtime.GOMAXPROCS(1)
+	for start := time.Now(); time.Since(start) < 10*time.Minute; {
+	}
+}
+
+// scheduled is what the host counted for the thread that runs the vCPU, s.
+type scheduled struct{ cpu, delay float64 }
+
+// next waits for the guest's next line and asks the host then; nil at its end.
+func (s *stealing) next(t *testing.T) (*reading, scheduled) {
+	t.Helper()
+	if !s.lines.Scan() {
+		return nil, scheduled{}
+	}
+	host := busiest(s.cmd.Process.Pid)
+	r := new(reading)
+	if err := json.Unmarshal(s.lines.Bytes(), r); err != nil {
+		t.Errorf("line %q: %v", s.lines.Text(), err)
+		return nil, host
+	}
+	return r, host
+}
+
+// busiest is the thread of a process with the most CPU time: the vCPU's.
+func busiest(pid int) (most scheduled) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	for _, f := range files {
+		text, _ := os.ReadFile(f) // a thread may have ended
+		var cpu, delay float64
+		if n, _ := fmt.Sscan(strings.TrimSpace(string(text)), &cpu, &delay); n == 2 && cpu > most.cpu*1e9 {
+			most = scheduled{cpu / 1e9, delay / 1e9}
+		}
+	}
+	return most
+}
