@@ -28,7 +28,8 @@ var dozeSched struct {
 	live int32
 
 	sysmon  *dozeThread // in dozeSysmonWait, else nil
-	due     int64       // when sysmon goes on if the machine is awake then
+	turn    *dozeThread // sysmon, from when it was first woken
+	due     int64       // when it goes on if the machine is awake then
 	retakes uint32      // looks that sysmon may wake the machine for (doze_wait.go)
 
 	collections uint32 // garbage collections seen
@@ -276,7 +277,7 @@ func dozeSysmonPark(addr uintptr) {
 
 func dozeWakeSysmon() {
 	t := dozeSched.sysmon
-	dozeSched.sysmon = nil
+	dozeSched.sysmon, dozeSched.turn = nil, t
 	dozeFutexDequeue(t)
 	dozeReadyFirst(t)
 }

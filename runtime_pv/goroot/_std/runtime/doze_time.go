@@ -151,7 +151,9 @@ func dozeArmNext(v *dozeVCPU) {
 	if d >= v.armed || dozeCovered(v, d) {
 		d = dozeForever
 	}
-	if s.ready > s.looking { // else another vCPU is on its way to them
+	// Else another vCPU is on its way to them, or sysmon will be done in no time: an
+	// end of its slice would come in the middle of the next thread's.
+	if s.ready > s.looking && v.current != s.turn {
 		d = min(d, v.current.since+dozeSlice)
 	}
 	if t := v.current; t.cpuDue != dozeForever || dozeProcess.cpuDue != dozeForever {
