@@ -37,6 +37,7 @@ type Machine struct {
 	running      atomic.Bool
 	ended        atomic.Bool
 	stopping     atomic.Bool
+	sampling     sampling
 
 	// The first vCPU is there from the beginning, the others from when the guest
 	// starts them: cpus[i] is written once, before it is seen.
@@ -75,6 +76,7 @@ func New(h *Host, im *loader.Image, c vm.Config, o Options) (m *Machine, err err
 		host: h, ownThread: o.OwnThread, entryAP: im.EntryAP(), com1: writer(c.Stdout), com2: writer(c.Stderr),
 		stdin: c.Stdin, signals: c.Signals,
 		cpus: make([]atomic.Pointer[vcpu], max(c.CPUs, 1)), ends: make(chan error, 1),
+		sampling: sampling{ended: make(chan struct{})},
 	}
 	defer func() {
 		if err != nil {
@@ -206,6 +208,7 @@ func (m *Machine) Run(ctx context.Context) (vm.Result, error) {
 	}()
 	defer m.startInput()()
 	m.running.Store(true)
+	defer m.sampling.end()
 	defer m.ended.Store(true)
 	defer m.clock.stop()
 	m.cpus[0].Load().run()

@@ -38,7 +38,11 @@ func (c *vcpu) serve() error {
 			return errStopped
 		}
 		m.clock.enter()
+		c.probe.enter()
 		err := c.cpu.Run()
+		if c.probe.leave() {
+			c.answer()
+		}
 		if errors.Is(err, kvm.ErrInterrupted) {
 			m.stats.add(exitSignal)
 			continue

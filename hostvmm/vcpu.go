@@ -15,9 +15,11 @@ import (
 // vcpu is one vCPU of a machine and the goroutine that runs it.
 type vcpu struct {
 	machine *Machine
+	number  int
 	cpu     *kvm.VCPU
 	sleeper *park.Sleeper
 	account *account
+	probe   probe
 }
 
 // addVCPU makes vCPU n.
@@ -26,7 +28,7 @@ func (m *Machine) addVCPU(n int) (*vcpu, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &vcpu{machine: m, cpu: cpu, account: newAccount(m, uint64(n))}
+	c := &vcpu{machine: m, number: n, cpu: cpu, account: newAccount(m, uint64(n))}
 	if err := cpu.SetCPUID(withAPICID(m.host.cpuid, uint32(n))); err != nil {
 		cpu.Close()
 		return nil, err

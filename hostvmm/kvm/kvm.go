@@ -5,8 +5,8 @@
 // It retries what a signal interrupted: the Go runtime sends SIGURG to its own
 // threads, so any ioctl may return EINTR. It must never keep policy: what a
 // machine is made of is hostvmm's business. All calls on a VCPU belong to the
-// goroutine that runs it, since they wait for KVM_RUN to end; Kick is the
-// exception.
+// goroutine that runs it, since they wait for KVM_RUN to end; Kick and
+// Thread are the exceptions.
 package kvm
 
 import (
@@ -45,6 +45,7 @@ const (
 	ioSetSregs            = 0x4138ae84
 	ioSetCPUID2           = 0x4008ae90
 	ioSetXcrs             = 0x4188aea7
+	ioGetMPState          = 0x8004ae98
 	ioSetMPState          = 0x4004ae99
 )
 

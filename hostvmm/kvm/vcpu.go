@@ -15,7 +15,7 @@ import (
 // else of the exit is valid then: exit_reason still holds the one before.
 var ErrInterrupted = errors.New("interrupted")
 
-// VCPU is a virtual CPU. Its methods belong to one goroutine, but for Kick.
+// VCPU is a virtual CPU. Its methods belong to one goroutine, but for Kick and Thread.
 type VCPU struct {
 	fd  int
 	mem []byte       // struct kvm_run and the pages behind it
@@ -50,6 +50,10 @@ func (c *VCPU) Kick() {
 	}
 }
 
+// Thread is the thread that is in KVM_RUN or about to be, 0 = none. Any goroutine
+// may ask.
+func (c *VCPU) Thread() int { return int(c.tid.Load()) }
+
 // Run enters the guest until it exits, or returns ErrInterrupted.
 func (c *VCPU) Run() error {
 	runtime.LockOSThread()
@@ -66,8 +70,18 @@ func (c *VCPU) Run() error {
 	return fmt.Errorf("KVM_RUN: %w", errno)
 }
 
-// mpStateRunnable is KVM_MP_STATE_RUNNABLE.
-const mpStateRunnable = 0
+// States of a vCPU, KVM_MP_STATE_RUNNABLE and KVM_MP_STATE_HALTED.
+const (
+	mpStateRunnable = 0
+	mpStateHalted   = 3
+)
+
+// Halted says whether the vCPU waits in a HLT for an interrupt.
+func (c *VCPU) Halted() (bool, error) {
+	var state uint32
+	err := c.get("KVM_GET_MP_STATE", ioctlPtr(c.fd, ioGetMPState, &state))
+	return state == mpStateHalted, err
+}
 
 // SetRunnable makes a vCPU run that otherwise waits for a SIPI: all but the
 // first.
