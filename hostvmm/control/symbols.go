@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"sync"
 
 	"golang.org/x/arch/x86/x86asm"
 )
@@ -16,8 +17,8 @@ import (
 type Symbols struct {
 	file  *elf.File
 	table *gosym.Table
-	names []elf.Symbol // by address
-	calls *inlines
+	names []elf.Symbol    // by address
+	calls func() *inlines // read when first asked for: DWARF is large
 }
 
 // Frame is a place in the program.
@@ -67,7 +68,7 @@ func (s *Symbols) read() error {
 			}
 		}
 	}
-	s.calls = readInlines(s.file)
+	s.calls = sync.OnceValue(func() *inlines { return readInlines(s.file) })
 	sort.Slice(s.names, func(i, j int) bool { return s.names[i].Value < s.names[j].Value })
 	return nil
 }
@@ -88,12 +89,44 @@ func (s *Symbols) Frames(pc uint64) (frames []Frame) {
 		return nil
 	}
 	frames = []Frame{{Function: fn.Name, File: file, Line: line, Entry: fn.Entry}}
-	for _, c := range s.calls.at(pc) {
+	for _, c := range s.calls().at(pc) {
 		inner := Frame{Function: c.function, File: frames[0].File, Line: frames[0].Line, Entry: fn.Entry}
 		frames[0].File, frames[0].Line = c.file, c.line
 		frames = append([]Frame{inner}, frames...)
 	}
 	return frames
+}
+
+// Place is the function that holds pc and the line, without a look for inlined
+// calls: fast, for many addresses.
+func (s *Symbols) Place(pc uint64) (f Frame, ok bool) {
+	defer func() {
+		if recover() != nil {
+			f, ok = Frame{}, false
+		}
+	}()
+	file, line, fn := s.table.PCToLine(pc)
+	if fn == nil {
+		return Frame{}, false
+	}
+	return Frame{Function: fn.Name, File: file, Line: line, Entry: fn.Entry}, true
+}
+
+// maxBuildID is far more than the 20 bytes that linkers write, and their head.
+const maxBuildID = 256
+
+// BuildID is the note with the image's build ID as it lies in memory, and its
+// address; nil if the image has none.
+func (s *Symbols) BuildID() (note []byte, addr uint64) {
+	section := s.file.Section(".note.gnu.build-id")
+	if section == nil || section.Size > maxBuildID {
+		return nil, 0
+	}
+	note, err := section.Data()
+	if err != nil {
+		return nil, 0
+	}
+	return note, section.Addr
 }
 
 // Instruction disassembles the instruction at pc.
