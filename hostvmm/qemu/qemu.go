@@ -60,6 +60,9 @@ func Run(ctx context.Context, c vm.Config, o Options) (vm.Result, error) {
 	}
 	line := boot.FromConfig(c, "qemu-"+o.Machine, o.Accel)
 	line.COM3 = true
+	if o.Machine == MicroVM {
+		line.Devices = append(line.Devices, balloonWindow)
+	}
 	cmdline, err := line.Encode(boot.QEMULimit)
 	if err != nil {
 		return vm.Result{}, err
@@ -206,11 +209,25 @@ func arguments(c vm.Config, o Options, cmdline string) []string {
 			"-chardev", fmt.Sprintf("file,id=c%d,path=/dev/fdset/%d,append=on", i, i),
 			"-device", fmt.Sprintf("%s,chardev=c%d", s.device, i))
 	}
+	if o.Machine == MicroVM {
+		args = append(args, balloon()...)
+	}
 	return append(args,
 		"-chardev", fmt.Sprintf("socket,id=down,fd=%d", fdDown),
 		"-device", fmt.Sprintf("isa-serial,index=2,iobase=%#x,irq=%d,chardev=down", abi.PortCOM3, abi.LineCOM3),
 		"-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=4", abi.PortExit),
 		"-kernel", c.Image, "-append", cmdline)
+}
+
+// balloonWindow is where microvm puts its only virtio device: the last of eight
+// windows is filled first (hw/i386/microvm.c).
+var balloonWindow = boot.Device{Size: 512, Base: abi.VirtioBase + 7*512, GSI: 5 + 7}
+
+// balloon returns the arguments for the balloon. QEMU gives virtio-mmio the legacy
+// registers unless told otherwise.
+func balloon() []string {
+	return []string{"-global", "virtio-mmio.force-legacy=false",
+		"-device", "virtio-balloon-device,id=balloon,free-page-reporting=on,deflate-on-oom=on"}
 }
 
 // machine returns the machine type with what costs boot time or wake-ups turned

@@ -204,6 +204,7 @@ const (
 	PortPark    = 0xd00
 	PortKick    = 0xd04
 	PortStart   = 0xd08 // u32: start this vCPU at EntryAP
+	PortGrow    = 0xd0c // IN of a u32 adds RAM: how many pages more, 0 if there is none
 	PortCOM1    = 0x3f8
 	PortCOM2    = 0x2f8
 	PortCOM3    = 0x3e8 // control lines to the guest under QEMU; its interrupt is LineCOM3
@@ -222,6 +223,7 @@ const (
 	FeatZeroRAM       = 1 << 2     // RAM beyond the image is zero at boot
 	FeatStart         = 1 << 3     // PortStart
 	FeatControl       = 1 << 4     // IN from PortControl, and ParkWant
+	FeatGrow          = 1 << 5     // PortGrow
 )
 
 // MMIO windows of virtio-mmio devices: the place QEMU's microvm has them too.

@@ -1,9 +1,10 @@
 package mem
 
-// Frames allocates physical frames below a given address. Its tables hold a bit
-// per frame (1 = in use) and a count per block of 2 MiB, all zero to begin with,
-// so that starting costs the same for any amount of RAM: pages of the tables
-// are first touched when frames they describe are.
+// Frames allocates physical frames below a given address, which may be raised up
+// to a ceiling. Its tables hold a count per block of 2 MiB, how many of its frames
+// came free lately, and a bit per frame (1 = in use), all zero to begin with, so
+// that starting costs the same for any amount of RAM: pages of the tables are
+// first touched when frames they describe are.
 //
 // Low addresses go first, since those have been used before and cost the host
 // nothing new. Single frames come from blocks that are in use in part, so whole
@@ -12,6 +13,7 @@ package mem
 // The zero value has no frame. Frame 0 is never handed out.
 type Frames struct {
 	counts uintptr // u16 per block: frames in use, or whole
+	notes  uintptr // u16 per block: frames freed since they were last reported, suspect
 	bitmap uintptr // blockWords words per block
 	blocks uintptr // number of blocks, the last one perhaps partly above limit
 	limit  uintptr // number of the first frame beyond RAM
@@ -24,6 +26,9 @@ type Frames struct {
 	freeHint, partHint uintptr
 	// Where AllocRun looks next.
 	runHint uintptr
+
+	fresh          uintptr // frames freed since TakeFresh last came to its end
+	lookAt, lookIn uintptr // where TakeFresh goes on: a block, a frame of it
 }
 
 // whole in a block's count says: all in use, and its bits were left zero. This
@@ -34,10 +39,14 @@ const whole = 0xffff
 // are free ones.
 const runTries = 32
 
-// MetadataSize is the size of the tables for RAM up to top, in whole pages.
-func MetadataSize(top uintptr) uintptr {
-	n := blocksBelow(top)
-	return (countsSize(n) + n*blockWords*8 + PageSize - 1) &^ (PageSize - 1)
+// MetadataSize is how much of the tables RAM up to top needs, in whole pages, if
+// they are laid out for RAM up to ceiling. The last table is the one that grows
+// with top.
+func MetadataSize(top, ceiling uintptr) uintptr {
+	if ceiling = max(ceiling, top); ceiling == 0 {
+		return 0
+	}
+	return (2*countsSize(blocksBelow(ceiling)) + blocksBelow(top)*blockWords*8 + PageSize - 1) &^ (PageSize - 1)
 }
 
 func blocksBelow(top uintptr) uintptr { return top/BlockSize + (top%BlockSize+BlockSize-1)/BlockSize }
@@ -46,11 +55,11 @@ func countsSize(blocks uintptr) uintptr {
 }
 
 // Init begins with every frame in [PageSize, top) free. meta is the address of
-// MetadataSize(top) zero bytes, 8-aligned, which may lie in the RAM described:
-// the caller reserves it.
-func (f *Frames) Init(meta, top uintptr) {
-	n := blocksBelow(top)
-	*f = Frames{counts: meta, bitmap: meta + countsSize(n), blocks: n, limit: top / PageSize}
+// MetadataSize(top, ceiling) zero bytes, 8-aligned, which may lie in the RAM
+// described: the caller reserves it.
+func (f *Frames) Init(meta, top, ceiling uintptr) {
+	n, size := blocksBelow(top), countsSize(blocksBelow(max(top, ceiling)))
+	*f = Frames{counts: meta, notes: meta + size, bitmap: meta + 2*size, blocks: n, limit: top / PageSize}
 	f.free = n * BlockPages
 	f.freeBlocks = n
 	f.reserve(f.limit, n*BlockPages)
@@ -58,6 +67,34 @@ func (f *Frames) Init(meta, top uintptr) {
 	if n > 0 {
 		f.Hole(0, PageSize)
 	}
+}
+
+// Grow adds the frames from where RAM ended up to top, free. There is no more room
+// in the tables than Init was told, and MetadataSize(top, ceiling) of them is
+// zero or in use.
+func (f *Frames) Grow(top uintptr) {
+	old, n := f.limit, blocksBelow(top)
+	if top/PageSize <= old {
+		return
+	}
+	before := f.free
+	f.limit = top / PageSize
+	f.free += (n - f.blocks) * BlockPages
+	f.freeBlocks += n - f.blocks
+	f.freeHint = min(f.freeHint, f.blocks)
+	f.blocks = n
+	f.reserve(f.limit, n*BlockPages)
+	if at := old % BlockPages; at != 0 { // the rest of the block in which RAM ended
+		b := old / BlockPages
+		f.clear(b, at, min(BlockPages, f.limit-b*BlockPages))
+	}
+	f.total += f.free - before
+}
+
+// Exclude takes every frame out of use, as if all had been allocated: what then
+// is freed is a set of frames, which Alloc, AllocRun and AllocBlock take from.
+func (f *Frames) Exclude() {
+	f.reserve(0, f.blocks*BlockPages)
 }
 
 // TotalPages is the number of frames that are RAM: those below top less the

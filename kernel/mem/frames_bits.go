@@ -127,6 +127,16 @@ func (f *Frames) fill(b uintptr, v uint64) {
 // them is not in use, or is no RAM, nothing happens and the answer is false:
 // the caller has lost track of its memory.
 func (f *Frames) Free(pa, pages uintptr) bool {
+	if !f.Return(pa, pages) {
+		return false
+	}
+	f.refresh(pa/PageSize, pages)
+	return true
+}
+
+// Return is Free for frames of which it is known outside that they are free: they
+// were taken by TakeFresh, or never used.
+func (f *Frames) Return(pa, pages uintptr) bool {
 	lo := pa / PageSize
 	if pa%PageSize != 0 || lo == 0 || lo >= f.limit || pages == 0 || pages > f.limit-lo {
 		return false

@@ -23,7 +23,7 @@ func outside(t testing.TB, size uintptr) uintptr {
 func newFrames(t testing.TB, top uintptr) *Frames {
 	t.Helper()
 	f := new(Frames)
-	f.Init(outside(t, MetadataSize(top)), top)
+	f.Init(outside(t, MetadataSize(top, top)), top, top)
 	return f
 }
 
@@ -36,9 +36,9 @@ func TestMetadataSize(t *testing.T) {
 		{16 * mib, PageSize},
 		{128 * mib, 2 * PageSize},
 		{1 << 30, 9 * PageSize},
-		{64 << 30, 2*mib + 64<<10},
+		{64 << 30, 2*mib + 128<<10},
 	} {
-		assert.Equal(t, c.want, MetadataSize(c.top), "top %#x", c.top)
+		assert.Equal(t, c.want, MetadataSize(c.top, c.top), "top %#x", c.top)
 	}
 }
 

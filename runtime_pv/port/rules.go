@@ -54,6 +54,7 @@ var seam = rules{
 		{"runtime/proc.go", "sysmon", "usleep(delay)", "dozeSysmonDelay(delay)"},
 		{"runtime/netpoll_epoll.go", "netpoll", "linux.EpollWait(epfd, events[:], int32(len(events)), waitms)",
 			"dozeNetpollWait(epfd, events[:], int32(len(events)), delay)"},
+		{"runtime/proc.go", "sysmon", "retake(now)", "dozeRetake(now)"},
 		{"runtime/proc.go", "sysmon", "notetsleep(&sched.sysmonnote, sleep)", "dozeSysmonWait(&sched.sysmonnote, sleep)"},
 	},
 	texts: []textRule{

@@ -3,8 +3,8 @@
 //
 // It runs beneath the Go scheduler: it must never allocate, panic, block or store
 // a pointer, and waits for a device for a bounded number of reads only. It knows
-// no device: what the queues carry is the caller's business. It offers the device
-// no feature but VERSION_1.
+// no device: what the queues carry is the caller's business. It accepts no feature
+// but VERSION_1 and those of the first 32 that the caller names.
 package mmio
 
 import (
@@ -55,6 +55,7 @@ const (
 const (
 	DeviceNone    = 0
 	DeviceConsole = 3
+	DeviceBalloon = 5
 )
 
 // Features (6) are read in words of 32 bits. VERSION_1 is number 32, the lowest
@@ -147,19 +148,30 @@ func (r Regs) Probe() (device uint32, code Code) {
 // Begin resets a device of that type and agrees on features: the first six steps
 // of 3.1.1. SetQueue and Start follow; Fail after any code but OK.
 func (r Regs) Begin(device uint32) Code {
+	_, code := r.BeginWith(device, 0)
+	return code
+}
+
+// BeginWith is Begin for a driver that knows some of the features 0 to 31; it
+// returns which of them the device offers, which then are in force.
+func (r Regs) BeginWith(device, known uint32) (features uint32, code Code) {
 	found, code := r.Probe()
 	if code != OK {
-		return code
+		return 0, code
 	}
 	if found != device {
-		return WrongDevice
+		return 0, WrongDevice
 	}
 	if code = r.Reset(); code != OK {
-		return code
+		return 0, code
 	}
 	r.Store(RegStatus, StatusAcknowledge)
 	r.Store(RegStatus, StatusAcknowledge|StatusDriver)
-	return r.negotiate()
+	if known != 0 {
+		r.Store(RegDeviceFeaturesSel, 0)
+		features = known & r.Load(RegDeviceFeatures)
+	}
+	return features, r.negotiate(features)
 }
 
 // Reset resets the device and waits until it says so (4.2.2.1).
@@ -173,13 +185,13 @@ func (r Regs) Reset() Code {
 	return ResetStuck
 }
 
-func (r Regs) negotiate() Code {
+func (r Regs) negotiate(features uint32) Code {
 	r.Store(RegDeviceFeaturesSel, featureWordHigh)
 	if r.Load(RegDeviceFeatures)&featureVersion1 == 0 {
 		return NoVersion1
 	}
 	r.Store(RegDriverFeaturesSel, 0)
-	r.Store(RegDriverFeatures, 0)
+	r.Store(RegDriverFeatures, features)
 	r.Store(RegDriverFeaturesSel, featureWordHigh)
 	r.Store(RegDriverFeatures, featureVersion1)
 	const agreed = StatusAcknowledge | StatusDriver | StatusFeaturesOK
@@ -216,6 +228,12 @@ func (r Regs) SetQueue(index uint32, q *queue.Queue) Code {
 func (r Regs) storeAddr(reg, addr uintptr) {
 	r.Store(reg, uint32(addr))
 	r.Store(reg+4, uint32(addr>>32))
+}
+
+// HasQueue says whether the device has a queue of that number.
+func (r Regs) HasQueue(index uint32) bool {
+	r.Store(RegQueueSel, index)
+	return r.Load(RegQueueSizeMax) != 0
 }
 
 // Start sets DRIVER_OK: the device is live.

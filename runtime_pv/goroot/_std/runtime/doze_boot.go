@@ -15,6 +15,7 @@ import (
 var dozeBootInfo struct {
 	ram        uintptr // bytes of RAM
 	top        uintptr // end of the highest RAM
+	ceiling    uintptr // where RAM may end at most, 0 if it can't grow
 	start      int64   // Unix ns at which the VMM was started, 0 if not told
 	seed       [4]uint64
 	rdrand     bool
@@ -59,12 +60,13 @@ func dozeBoot(machine uintptr) {
 	dozeMemoryInit(machine, &info, &cpu)
 	dozeTimeInit(&cpu)
 	dozeRandomInit()
-	dozeFindDevices(info.cmdline)
-	dozeFdInit()
-	list := dozeCPUList(info.rsdp, cpus)
 	if cpu.doze&abi.FeatControl != 0 {
 		dozeInput.from = dozeControlPort
 	}
+	dozeFindDevices(info.cmdline)
+	dozeBalloonBoot()
+	dozeFdInit()
+	list := dozeCPUList(info.rsdp, cpus)
 	dozeInputInit()
 	stack := dozeBuildStack(info.cmdline)
 	dozeGate(abi.ReqHideLow, 0, 0, 0, 0, 0)
@@ -166,7 +168,12 @@ func dozeMemoryInit(machine uintptr, info *dozeInfo, cpu *dozeCPU) {
 	dozePark = cpu.doze&abi.FeatPark != 0 && !i.forceHalt
 	dozeStartCall = cpu.doze&abi.FeatStart != 0
 
-	size := mem.MetadataSize(i.top)
+	dozeMem.keepsZero = cpu.doze&abi.FeatZeroRAM != 0
+	if i.ceiling = max(i.ceiling&^(dozePage-1), i.top); cpu.doze&abi.FeatGrow == 0 {
+		i.ceiling = i.top
+	}
+
+	size := mem.MetadataSize(i.top, i.ceiling)
 	early := uintptr(abi.LowEnd)
 	if early+size+64*dozePage > abi.ImageBase {
 		early = image
@@ -176,7 +183,7 @@ func dozeMemoryInit(machine uintptr, info *dozeInfo, cpu *dozeCPU) {
 	early = dozeMapEarly(dozeMetaBase, meta, size, early)
 	early = dozeMapEarly(dozeScratchBase, 0, 0, early)
 	f := &dozeMem.frames
-	f.Init(dozeMetaBase, i.top)
+	f.Init(dozeMetaBase, i.top, i.ceiling)
 	at := uintptr(0)
 	for _, r := range ram[:n] {
 		if at < r.lo {
@@ -188,6 +195,7 @@ func dozeMemoryInit(machine uintptr, info *dozeInfo, cpu *dozeCPU) {
 	f.Reserve(meta, early)
 	f.Reserve(abi.ImageBase, image)
 	dozeMem.regions.Init(dozeRegionBase, dozeMaxRegions)
+	dozeLimit.base = f.TotalPages() - f.FreePages()
 }
 
 // dozeMapEarly maps size bytes from pa at va, with tables taken from early on,

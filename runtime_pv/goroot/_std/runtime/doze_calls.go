@@ -43,6 +43,7 @@ const (
 	dozeCallSysmonWait  = 0x10000 // address of the note's word
 	dozeCallSysmonDelay = 0x10001
 	dozeCallNetpollWait = 0x10002 // epoll_wait for nanoseconds, which holds no P
+	dozeCallBalloon     = 0x10010 // a step towards the balloon's target
 )
 
 // dozeSyscall serves the call that the current thread has made; dozecall calls
@@ -81,6 +82,9 @@ func dozeServe(t *dozeThread, nr uintptr) uintptr {
 		return dozeClockNanosleep(b, c)
 	case dozeCallSysmonWait, dozeCallSysmonDelay:
 		return dozeSysmonCall(t, nr, a)
+	case dozeCallBalloon:
+		dozeBalloonStep()
+		return 0
 	case dozeCallNetpollWait:
 		return dozeEpollWait(t, a, b, c, dozeNanoseconds(int64(d)), false)
 	case 1:
@@ -208,6 +212,9 @@ func dozeSysmonCall(t *dozeThread, nr, addr uintptr) uintptr {
 		addr = 0
 	} else if mmio.Load32(addr) != 0 {
 		return 0
+	}
+	if dozeAgentWaits() {
+		return 0 // sysmon is to wake it
 	}
 	t.rax = 0
 	dozeSysmonPark(addr)

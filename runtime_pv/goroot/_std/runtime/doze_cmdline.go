@@ -6,6 +6,7 @@ package runtime
 import (
 	"internal/runtime/doze/abi"
 	"internal/runtime/doze/mmio"
+	transport "internal/runtime/doze/virtio/mmio"
 )
 
 // dozeWord is a short word kept from the command line.
@@ -133,6 +134,9 @@ func dozeReadCommandLine(p uintptr) (want uint32) {
 		} else if p := w.after("doze.cpus="); p != 0 {
 			v, _ := w.number(p)
 			want = uint32(v)
+		} else if p := w.after("doze.memory.max="); p != 0 {
+			v, _ := w.number(p)
+			i.ceiling = uintptr(v)
 		} else if p := w.after("doze.seed="); p != 0 {
 			v, _ := w.number(p)
 			i.seed[0] ^= v
@@ -171,11 +175,38 @@ func dozeFindDevices(p uintptr) {
 		for q < w.p && mmio.Load8(q) != '@' {
 			q++
 		}
-		if base, _ := w.number(q + 1); base >= windows && base+dozePage <= windowsEnd {
-			dozeConsoleAdd(uintptr(base))
+		base, end := w.number(q + 1)
+		line, _ := w.number(end + 1)
+		if base >= windows && base+dozePage <= windowsEnd {
+			dozeDeviceAdd(uintptr(base), uintptr(line))
 		}
 	}
 }
+
+// dozeDeviceAdd takes a device's window and line. Where the VMM is hostvmm the
+// first two are consoles, and no device is asked what it is before it is needed:
+// each look is an exit.
+func dozeDeviceAdd(base, line uintptr) {
+	i := dozeDevices
+	dozeDevices++
+	if dozeInput.from == dozeControlPort {
+		if i < 2 {
+			dozeConsoleAdd(base)
+		} else {
+			dozeBalloonAdd(base, i, 0)
+		}
+		return
+	}
+	switch device, _ := (transport.Regs{Base: base}).Probe(); device {
+	case transport.DeviceConsole:
+		dozeConsoleAdd(base)
+	case transport.DeviceBalloon:
+		dozeBalloonAdd(base, i, line)
+	}
+}
+
+// dozeDevices counts the windows.
+var dozeDevices uintptr
 
 // Auxiliary vector entries (Linux auxvec.h).
 const (

@@ -59,7 +59,7 @@ func dozeFatal(why string) {
 func dozeOutOfMemory(addr uintptr) {
 	b := dozeNewReport()
 	b.str("fatal error: out of memory: the machine has ")
-	b.dec(uint64(dozeMem.frames.TotalPages()) * dozePage >> 20)
+	b.dec(uint64(dozeMostPages()) * dozePage >> 20)
 	b.str(" MiB and all of it is in use; give it more with --memory\n")
 	dozeConsoleWrite(2, b.p, b.n)
 	dozeExit(2)
@@ -71,9 +71,9 @@ func dozeTooMuch(n uintptr) {
 	b.str("doze: the program wants ")
 	b.dec(uint64(n >> 20))
 	b.str(" MiB at once, the machine has ")
-	b.dec(uint64(dozeMem.frames.TotalPages()) * dozePage >> 20)
+	b.dec(uint64(dozeMostPages()) * dozePage >> 20)
 	b.str(" MiB, ")
-	b.dec(uint64(dozeMem.frames.FreePages()) * dozePage >> 20)
+	b.dec(uint64(dozeReachable()) * dozePage >> 20)
 	b.str(" of them free; give it more with --memory\n")
 	dozeConsoleWrite(2, b.p, b.n)
 }

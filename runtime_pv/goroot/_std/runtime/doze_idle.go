@@ -68,6 +68,9 @@ func dozeTakeInterrupts(v *dozeVCPU) {
 	if bits&(1<<(dozeVectorCOM3-abi.VectorBase)) != 0 {
 		dozeUARTReceive()
 	}
+	if bits&dozeBalloon.interrupt != 0 {
+		dozeBalloonEvent()
+	}
 	if bits&(1<<(abi.VectorTimer-abi.VectorBase)) != 0 {
 		dozeStats.timers++
 		v.armed = dozeForever

@@ -130,6 +130,9 @@ func dozeTakeEvents(v *dozeVCPU) {
 			dozeControlByte(c)
 		}
 	}
+	if events&dozeBalloon.event != 0 {
+		dozeBalloonEvent()
+	}
 	if events&abi.EventDevice != 0 {
 		if n, ok := dozeConsoleTake(); ok {
 			dozeInputCame(n, true)
@@ -171,15 +174,20 @@ const (
 func dozeUARTListen() {
 	const fifo, clear, at14 = 1, 2, 0xc0
 	const received, ready = 1, 0xb // interrupt enable; DTR, RTS, OUT2
-	// Fixed delivery to the first vCPU, edge-triggered, active high, not masked.
-	const low = dozeIOAPICEntry + 2*abi.LineCOM3
-	mmio.Store32(abi.IOAPICBase, low+1)
-	mmio.Store32(dozeIOAPICData, 0)
-	mmio.Store32(abi.IOAPICBase, low)
-	mmio.Store32(dozeIOAPICData, dozeVectorCOM3)
+	dozeRouteLine(abi.LineCOM3)
 	mmio.Out8(abi.PortCOM3+dozeUARTFifo, fifo|clear|at14)
 	mmio.Out8(abi.PortCOM3+dozeUARTModem, ready)
 	mmio.Out8(abi.PortCOM3+dozeUARTInterrupts, received)
+}
+
+// dozeRouteLine makes a line of the IOAPIC the vector that belongs to it: fixed
+// delivery to the first vCPU, edge-triggered, active high, not masked.
+func dozeRouteLine(line uintptr) {
+	low := uint32(dozeIOAPICEntry + 2*line)
+	mmio.Store32(abi.IOAPICBase, low+1)
+	mmio.Store32(dozeIOAPICData, 0)
+	mmio.Store32(abi.IOAPICBase, low)
+	mmio.Store32(dozeIOAPICData, uint32(abi.VectorDevice+line))
 }
 
 const dozeVectorCOM3 = abi.VectorDevice + abi.LineCOM3

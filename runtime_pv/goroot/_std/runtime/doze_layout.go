@@ -82,6 +82,7 @@ const (
 	dozeMmapHigh    = dozeMainStackHi - 1<<30
 	dozeMaxRegions  = 8192
 	dozeTimerBase   = dozeKernelBase + 0x10<<34 // the program's timers
+	dozeHeldBase    = dozeKernelBase + 0x11<<34 // the balloon's books
 	dozeMaxThreads  = 10000                     // Go's own limit (debug.SetMaxThreads)
 )
 

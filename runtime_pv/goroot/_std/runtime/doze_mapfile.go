@@ -24,7 +24,7 @@ func dozeMmapFile(addr, n, prot, flags, fd, off uintptr) uintptr {
 	}
 	size := uintptr(dozeFiles().Size(node))
 	size = min(n, max(size, off)-off)
-	if size/dozePage >= dozeMem.frames.FreePages() {
+	if size/dozePage >= dozeReachable() {
 		return dozeErr(dozeENOMEM)
 	}
 	const write = _PROT_READ | _PROT_WRITE

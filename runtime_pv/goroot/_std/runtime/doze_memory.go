@@ -26,10 +26,11 @@ const (
 )
 
 var dozeMem struct {
-	frames   mem.Frames
-	regions  mem.Regions
-	zeroRAM  bool   // RAM beyond the image was zero at boot
-	unmapped uint32 // counts the times translations were taken away
+	frames    mem.Frames
+	regions   mem.Regions
+	zeroRAM   bool   // RAM beyond the image was zero at boot
+	keepsZero bool   // and what the VMM takes and gives back is zero, too
+	unmapped  uint32 // counts the times translations were taken away
 }
 
 const (
@@ -68,7 +69,7 @@ func dozeLink(va uintptr, level int) bool {
 		if dozeEntry(va, l)&abi.PtePresent != 0 {
 			continue
 		}
-		pa := dozeMem.frames.Alloc()
+		pa := dozeAllocFrames(1)
 		if pa == 0 {
 			return false
 		}
@@ -76,6 +77,18 @@ func dozeLink(va uintptr, level int) bool {
 		dozeMap(va, pa|dozeTableRW, 1, l, 0)
 	}
 	return true
+}
+
+// dozeAllocFrames takes that many frames in a row, aligned to their size, 0 if there
+// are none. Single ones are got back from the balloon, or from the VMM, before
+// that.
+func dozeAllocFrames(n uintptr) uintptr {
+	f := &dozeMem.frames
+	pa := f.AllocRun(n)
+	for pa == 0 && n == 1 && dozeReclaim() {
+		pa = f.AllocRun(n)
+	}
+	return pa
 }
 
 // dozeMap writes n entries of a level, the first being entry, each next one
@@ -86,18 +99,17 @@ func dozeMap(va, entry, n uintptr, level int, step uintptr) {
 	}
 }
 
-// dozeClearFrames clears frames that are mapped nowhere, where RAM may hold what
-// firmware left: through a page of the kernel's own.
+// dozeClearFrames clears up to a block of frames that are mapped nowhere, where they
+// may hold what firmware or the balloon's device left: through a window of the
+// kernel's own.
 func dozeClearFrames(pa, n uintptr) {
-	if dozeMem.zeroRAM {
+	if dozeMem.zeroRAM && !dozeMem.frames.Suspect(pa) {
 		return
 	}
-	for end := pa + n*dozePage; pa < end; pa += dozePage {
-		dozeMap(dozeScratchBase, pa|dozeRW, 1, 1, 0)
-		mmio.Clear(dozeScratchBase, dozePage)
-		dozeMap(dozeScratchBase, 0, 1, 1, dozePage)
-		dozeShootdown()
-	}
+	dozeMap(dozeScratchBase, pa|dozeRW, n, 1, dozePage)
+	mmio.Clear(dozeScratchBase, n*dozePage)
+	dozeMap(dozeScratchBase, 0, n, 1, dozePage)
+	dozeShootdown()
 }
 
 // Bits of entries. Accessed and dirty are set so that the CPU never writes to the
@@ -128,12 +140,13 @@ func dozeFill(addr uintptr) bool {
 	if kind == dozeReadOnly {
 		bits = dozeRO
 	}
-	f := &dozeMem.frames
+	dozeFaults++
 	n := uintptr(16)
-	switch free := f.FreePages(); {
-	case free < f.TotalPages()/16:
+	switch free, total := dozeMem.frames.FreePages(), dozeTotalPages(); {
+	case free < total/8 && dozeGrow(): // there is plenty now
+	case free < total/16:
 		n = 1
-	case free < f.TotalPages()/4:
+	case free < total/4:
 		n = 4
 	}
 	for {
@@ -176,16 +189,10 @@ func dozeEntryAbove(va uintptr) uintptr {
 
 // dozeFillPages maps n frames in a row at va.
 func dozeFillPages(va, n, bits uintptr) bool {
-	f := &dozeMem.frames
 	if !dozeLink(va, 1) {
 		return false
 	}
-	var pa uintptr
-	if n == 1 {
-		pa = f.Alloc()
-	} else {
-		pa = f.AllocRun(n)
-	}
+	pa := dozeAllocFrames(n)
 	if pa == 0 {
 		return false
 	}
@@ -199,7 +206,7 @@ func dozeFillPages(va, n, bits uintptr) bool {
 func dozeFillBlock(addr, start, end uintptr) bool {
 	f := &dozeMem.frames
 	lo := addr &^ (dozeBlock - 1)
-	if lo < start || lo+dozeBlock > end || f.FreePages() < f.TotalPages()/2 {
+	if lo < start || lo+dozeBlock > end || f.FreePages() < dozeTotalPages()/2 {
 		return false
 	}
 	if !dozeLink(lo, 2) || dozeEntry(lo, 2) != 0 {
@@ -255,8 +262,7 @@ func dozeSkip(va uintptr) uintptr {
 
 // dozeSplit turns a 2 MiB entry into a table of 512 entries.
 func dozeSplit(va, entry uintptr) bool {
-	f := &dozeMem.frames
-	table := f.Alloc()
+	table := dozeAllocFrames(1)
 	if table == 0 {
 		return false
 	}
@@ -299,6 +305,9 @@ func dozeFree(pa, pages uintptr) {
 	}
 }
 
+// dozeFaults counts the pages filled on first touch.
+var dozeFaults uint64
+
 // dozeMmap serves mmap(2) of anonymous memory. There is no other process to share
 // it with.
 func dozeMmap(addr, n, prot, flags uintptr) uintptr {
@@ -306,7 +315,7 @@ func dozeMmap(addr, n, prot, flags uintptr) uintptr {
 		return dozeErr(dozeEINVAL)
 	}
 	n = alignUp(n, dozePage)
-	if flags&_MAP_FIXED != 0 && prot&_PROT_WRITE != 0 && n/dozePage > dozeMem.frames.TotalPages() {
+	if flags&_MAP_FIXED != 0 && prot&_PROT_WRITE != 0 && n/dozePage > dozeMostPages() {
 		dozeTooMuch(n) // the heap grows by more than there is
 		return dozeErr(dozeENOMEM)
 	}
@@ -355,6 +364,7 @@ func dozeMunmap(addr, n uintptr) uintptr {
 		return dozeErr(dozeEINVAL)
 	}
 	dozeRelease(addr, addr+n)
+	dozeReportMany()
 	if !dozeMem.regions.Set(addr, addr+n, dozeNone) {
 		return dozeErr(dozeENOMEM)
 	}
@@ -371,6 +381,7 @@ func dozeMadvise(addr, n, advice uintptr) uintptr {
 	switch advice {
 	case _MADV_DONTNEED, _MADV_FREE:
 		dozeRelease(addr, addr+n)
+		dozeReportMany()
 	case _MADV_COLLAPSE:
 		return dozeErr(dozeEINVAL)
 	}

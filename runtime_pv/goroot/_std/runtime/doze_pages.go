@@ -10,7 +10,7 @@ import (
 
 // dozePageAlloc returns the address of a zero page, 0 if memory is out.
 func dozePageAlloc() uintptr {
-	pa := dozeMem.frames.Alloc()
+	pa := dozeAllocFrames(1)
 	if pa == 0 {
 		return 0
 	}

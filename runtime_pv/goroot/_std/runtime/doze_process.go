@@ -109,7 +109,7 @@ func dozeGetrusage(t *dozeThread, who, p uintptr) uintptr {
 	}
 	dozePutTimespec(p, ns, 1000)
 	f := &dozeMem.frames
-	mmio.Store64(p+maxRSS, uint64(f.TotalPages()-f.FreePages())*dozePage>>10)
+	mmio.Store64(p+maxRSS, uint64(dozeTotalPages()-f.FreePages())*dozePage>>10)
 	return 0
 }
 
@@ -133,7 +133,7 @@ func dozeSysinfo(p uintptr) uintptr {
 	}
 	f := &dozeMem.frames
 	mmio.Store64(p, uint64(dozeNow()/1e9))
-	mmio.Store64(p+total, uint64(f.TotalPages()*dozePage))
+	mmio.Store64(p+total, uint64(dozeTotalPages()*dozePage))
 	mmio.Store64(p+free, uint64(f.FreePages()*dozePage))
 	mmio.Store16(p+procs, 1)
 	mmio.Store32(p+unit, 1)

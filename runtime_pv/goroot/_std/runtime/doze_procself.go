@@ -23,7 +23,7 @@ func (s *dozeSnapshot) process(name string) {
 	case "stat":
 		s.stat()
 	case "statm":
-		s.dec(uint64(dozeMem.frames.TotalPages()))
+		s.dec(uint64(dozeTotalPages()))
 		s.byte(' ')
 		s.dec(uint64(dozeResident()))
 		s.str(" 0 0 0 0 0\n")
@@ -62,7 +62,7 @@ func (s *dozeSnapshot) name() {
 // dozeResident is how many pages are in use.
 func dozeResident() uintptr {
 	f := &dozeMem.frames
-	return f.TotalPages() - f.FreePages()
+	return dozeTotalPages() - f.FreePages()
 }
 
 // maps puts a line for each part of the image, from which profiles take what
@@ -118,7 +118,7 @@ func (s *dozeSnapshot) stat() {
 	s.str(" 0 0 0 20 0 ")
 	s.dec(uint64(dozeSched.live))
 	s.str(" 0 0 ")
-	s.dec(uint64(dozeMem.frames.TotalPages() * dozePage))
+	s.dec(uint64(dozeTotalPages() * dozePage))
 	s.byte(' ')
 	s.dec(uint64(dozeResident()))
 	s.str(" 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n")
@@ -132,7 +132,7 @@ func (s *dozeSnapshot) status() {
 		s.dec(uint64(dozeTree.umask >> shift & 7))
 	}
 	s.str("\nState:\tR (running)\nTgid:\t1\nPid:\t1\nPPid:\t0\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n")
-	s.kib("VmSize:\t", dozeMem.frames.TotalPages())
+	s.kib("VmSize:\t", dozeTotalPages())
 	s.kib("VmRSS:\t", dozeResident())
 	s.str("Threads:\t")
 	s.dec(uint64(dozeSched.live))

@@ -88,7 +88,7 @@ func (s *dozeSnapshot) system(name string) {
 		s.str(" 1\n")
 	case "meminfo":
 		m := &dozeMem.frames
-		s.kib("MemTotal:       ", m.TotalPages())
+		s.kib("MemTotal:       ", dozeTotalPages())
 		s.kib("MemFree:        ", m.FreePages())
 		s.kib("MemAvailable:   ", m.FreePages()+dozeTreeSpares())
 		s.str("Buffers:               0 kB\n")

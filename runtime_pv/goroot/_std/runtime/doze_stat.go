@@ -157,9 +157,9 @@ func dozeStatfs(errno, to uintptr) uintptr {
 	if errno != 0 {
 		return dozeErr(errno)
 	}
-	m, f := &dozeMem.frames, &dozeTree.fs
-	free := m.FreePages() + dozeTreeSpares()
-	free -= min(free, m.TotalPages()/dozeTreeReserve)
+	f := &dozeTree.fs
+	free := dozeReachable() + dozeTreeSpares()
+	free -= min(free, dozeMostPages()/dozeTreeReserve)
 	b := dozeAddr(&dozeStatBuffer[0])
 	mmio.Clear(b, dozeStatfsSize)
 	for i, v := range [...]uintptr{tmpfs, dozePage, f.Pages() + free, free, free, f.Nodes() + free, free, 0, fs.NameMax, dozePage} {

@@ -24,12 +24,12 @@ func dozeOwnCall(nr, arg uintptr)
 // foresee.
 const dozeLimitMargin = 16
 
-// dozeMemoryLimit is the default of GOMEMLIMIT: what is free when the runtime
-// starts, less a margin. On Linux there is no limit, and a heap that grows beyond
+// dozeMemoryLimit is the default of GOMEMLIMIT: what the machine can have beyond what
+// is in use when the runtime starts, less a margin. On Linux there is no limit, and a heap that grows beyond
 // the memory is killed where one collection might have saved it.
 func dozeMemoryLimit() int64 {
-	free := int64(dozeMem.frames.FreePages()) * dozePage
-	return free - free/dozeLimitMargin
+	dozeLimit.ours = dozeLimitFor(dozeMostPages())
+	return dozeLimit.ours
 }
 
 // dozeSysmonDelay stands for sysmon's usleep: until the machine has been awake

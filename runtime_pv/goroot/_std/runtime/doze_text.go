@@ -73,6 +73,8 @@ func dozeDescribe(p, size uintptr) uintptr {
 	f := &dozeMem.frames
 	b.line("memory", uint64(i.ram))
 	b.line("free", uint64(f.FreePages()*dozePage))
+	b.line("balloon", uint64(dozeBalloonPages()*dozePage))
+	b.line("reported", dozeReports.pages*dozePage)
 	b.line("cpus", uint64(dozeBootInfo.cpus))
 	b.line("threads", uint64(dozeSched.live))
 	b.line("start_to_now_ns", uint64(dozeSinceStart()))

@@ -159,6 +159,10 @@ func dozeIdle(v *dozeVCPU) {
 			dozeHandOver(busy)
 		}
 		if s.idle|v.bit() == dozeOnline {
+			ready, tidy := dozeMemoryIdle()
+			if ready {
+				return
+			}
 			settle := dozeSettleDeadline()
 			if s.sysmon != nil && scavenger.sysmonWake.Load() != 0 {
 				// The scavenger waits for sysmon to wake it, and nothing else
@@ -172,7 +176,7 @@ func dozeIdle(v *dozeVCPU) {
 				dozeWakeSysmon()
 				return
 			}
-			deadline = min(deadline, settle)
+			deadline = min(deadline, settle, tidy)
 		}
 		if dozeCovered(v, deadline) {
 			deadline = dozeForever

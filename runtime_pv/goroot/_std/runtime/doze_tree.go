@@ -76,14 +76,14 @@ func dozeTreePage() uintptr {
 // dozeTreeMore maps a new run.
 func dozeTreeMore() bool {
 	f := &dozeMem.frames
-	if f.FreePages() < f.TotalPages()/dozeTreeReserve+dozeTreeRun {
+	if dozeReachable() < dozeMostPages()/dozeTreeReserve+dozeTreeRun {
 		return false
 	}
 	n := uintptr(dozeTreeRun)
 	pa := f.AllocRun(n)
 	if pa == 0 {
 		n = 1
-		if pa = f.Alloc(); pa == 0 {
+		if pa = dozeAllocFrames(1); pa == 0 {
 			return false
 		}
 	}
