@@ -81,6 +81,7 @@ type reading struct {
 	cpu  int
 	n    int
 	pcs  [sample.MaxFrames]uint64
+	top  [sample.TopWords]uint64
 	time time.Duration
 }
 
@@ -93,12 +94,10 @@ func (c *vcpu) answer() {
 	}
 	total := c.probe.total.Load()
 	c.probe.looked.Store(total)
-	pcs := c.stack()
-	if pcs == nil {
+	r := reading{cpu: c.number, time: time.Duration(total - c.probe.booked.Load())}
+	if !c.read(&r) {
 		return
 	}
-	r := reading{cpu: c.number, time: time.Duration(total - c.probe.booked.Load())}
-	r.n = copy(r.pcs[:], pcs)
 	select {
 	case s.readings <- r:
 		c.probe.booked.Store(total)
@@ -107,23 +106,44 @@ func (c *vcpu) answer() {
 	}
 }
 
-// stack is what the vCPU was executing, innermost first; nil if it slept in a HLT.
-func (c *vcpu) stack() []uint64 {
-	r, err := c.cpu.Regs()
+// read fills in what the vCPU was executing, and reports whether it was: it may
+// have slept in a HLT.
+func (c *vcpu) read(r *reading) bool {
+	regs, err := c.cpu.Regs()
 	if err != nil {
-		return nil
+		return false
 	}
-	if r.RIP >= abi.BlobBase && r.RIP < abi.BlobEnd {
-		if halted, err := c.cpu.Halted(); err != nil || halted {
-			return nil
-		}
-		// The nucleus keeps no frame pointers; RBP is that of whoever it
-		// interrupted, which called nothing.
-		return []uint64{r.RIP}
+	if regs.RIP >= abi.BlobBase && regs.RIP < abi.BlobEnd {
+		// The nucleus keeps no frame pointers: RBP belongs to what it interrupted.
+		r.n, r.pcs[0] = 1, regs.RIP
+		halted, err := c.cpu.Halted()
+		return err == nil && !halted
 	}
 	s, err := c.cpu.Sregs()
 	if err != nil {
-		return nil
+		return false
 	}
-	return trace(device.RAM(c.machine.mem), s.CR3, r.RIP, r.RBP)
+	ram := device.RAM(c.machine.mem)
+	r.n = copy(r.pcs[:], trace(ram, s.CR3, regs.RIP, regs.RBP))
+	for i := range r.top {
+		r.top[i], _ = readVirtual(ram, s.CR3, regs.RSP+8*uint64(i))
+	}
+	return true
+}
+
+// stack is the reading's, with the caller that frame pointers leave out.
+func (r *reading) stack(o sample.Options) []uint64 {
+	pcs := r.pcs[:r.n]
+	if o.Caller == nil {
+		return pcs
+	}
+	ret, ok := o.Caller(pcs[0], r.top)
+	if !ok {
+		return pcs
+	}
+	r.n = min(r.n+1, len(r.pcs))
+	pcs = r.pcs[:r.n]
+	copy(pcs[2:], pcs[1:])
+	pcs[1] = ret
+	return pcs
 }

@@ -46,6 +46,7 @@ func (s *sampling) end() {
 // sampler samples one machine. One goroutine drives it.
 type sampler struct {
 	machine  *Machine
+	options  sample.Options
 	readings chan reading
 	lost     atomic.Uint64
 	known    [abi.MaxVCPUs]bool
@@ -53,12 +54,12 @@ type sampler struct {
 	set      sample.Set
 }
 
-// Sample looks hz times a second at what the machine's vCPUs are executing, until
+// Sample looks o.Hz times a second at what the machine's vCPUs are executing, until
 // ctx or the machine ends. Any goroutine may call it, one at a time. vCPUs that
 // sleep are neither woken nor charged.
-func (m *Machine) Sample(ctx context.Context, hz int) (sample.Result, error) {
-	if hz < 1 || hz > MaxSampleHz {
-		return sample.Result{}, fmt.Errorf("sampling at %d Hz: use 1 to %d", hz, MaxSampleHz)
+func (m *Machine) Sample(ctx context.Context, o sample.Options) (sample.Result, error) {
+	if o.Hz < 1 || o.Hz > MaxSampleHz {
+		return sample.Result{}, fmt.Errorf("sampling at %d Hz: use 1 to %d", o.Hz, MaxSampleHz)
 	}
 	if !m.sampling.mu.TryLock() {
 		return sample.Result{}, ErrSampled
@@ -67,12 +68,14 @@ func (m *Machine) Sample(ctx context.Context, hz int) (sample.Result, error) {
 	if !m.Running() {
 		return sample.Result{}, ErrNotRunning
 	}
-	tick := time.Second / time.Duration(hz)
-	s := &sampler{machine: m, least: int64(tick / idlePart), readings: make(chan reading, 2*len(m.cpus))}
+	tick := time.Second / time.Duration(o.Hz)
+	s := &sampler{
+		machine: m, options: o, least: int64(tick / idlePart), readings: make(chan reading, 2*len(m.cpus)),
+	}
 	start := time.Now()
 	s.loop(ctx, tick)
 	return sample.Result{
-		Start: start, Duration: time.Since(start), Hz: hz,
+		Start: start, Duration: time.Since(start), Hz: o.Hz,
 		Stacks: s.set.List(), Unsampled: s.stop(), Lost: s.lost.Load(),
 	}, nil
 }
@@ -120,7 +123,7 @@ func (s *sampler) collect() {
 	for {
 		select {
 		case r := <-s.readings:
-			s.set.Add(r.cpu, r.pcs[:r.n], r.time)
+			s.set.Add(r.cpu, r.stack(s.options), r.time)
 		default:
 			return
 		}

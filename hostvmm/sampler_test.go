@@ -28,7 +28,7 @@ func sampleFor(t *testing.T, m *Machine, d time.Duration) sample.Result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
-	r, err := m.Sample(ctx, DefaultSampleHz)
+	r, err := m.Sample(ctx, sample.Options{Hz: DefaultSampleHz})
 	require.NoError(t, err)
 	return r
 }
@@ -65,7 +65,7 @@ func TestSampleOfALoop(t *testing.T) {
 	assert.LessOrEqual(t, m.Stats().Exits["signal"]-exits, uint64(5), "the vCPU is still kicked")
 	assert.Nil(t, m.cpus[0].Load().probe.to.Load())
 	end()
-	_, err := m.Sample(t.Context(), DefaultSampleHz)
+	_, err := m.Sample(t.Context(), sample.Options{Hz: DefaultSampleHz})
 	assert.ErrorIs(t, err, ErrNotRunning)
 }
 
@@ -97,11 +97,11 @@ func TestSampleIsForOne(t *testing.T) {
 	code := new(guesttest.Code)
 	code.Jump(code.Here())
 	m := newMachine(t, code)
-	_, err := m.Sample(t.Context(), DefaultSampleHz)
+	_, err := m.Sample(t.Context(), sample.Options{Hz: DefaultSampleHz})
 	require.ErrorIs(t, err, ErrNotRunning)
 	end := start(t, m)
 	for _, hz := range []int{0, -1, MaxSampleHz + 1} {
-		_, err := m.Sample(t.Context(), hz)
+		_, err := m.Sample(t.Context(), sample.Options{Hz: hz})
 		assert.ErrorContains(t, err, "use 1 to 1000")
 	}
 	type result struct {
@@ -109,12 +109,26 @@ func TestSampleIsForOne(t *testing.T) {
 		err error
 	}
 	first := make(chan result)
-	go func() { r, err := m.Sample(context.Background(), 1); first <- result{r, err} }()
+	go func() { r, err := m.Sample(context.Background(), sample.Options{Hz: 1}); first <- result{r, err} }()
 	require.Eventually(t, func() bool { return m.cpus[0].Load().probe.to.Load() != nil }, limit, time.Millisecond)
-	_, err = m.Sample(t.Context(), DefaultSampleHz)
+	_, err = m.Sample(t.Context(), sample.Options{Hz: DefaultSampleHz})
 	assert.ErrorIs(t, err, ErrSampled)
 	end() // ends the sampling, too
 	one := <-first
 	require.NoError(t, one.err)
 	assert.Positive(t, one.r.Unsampled)
+}
+
+func TestCallerIsPutBehindTheFunctionOnTop(t *testing.T) {
+	r := reading{n: 3, top: [sample.TopWords]uint64{7, 8}}
+	copy(r.pcs[:], []uint64{1, 2, 3})
+	assert.Equal(t, []uint64{1, 2, 3}, r.stack(sample.Options{}))
+	none := func(uint64, [sample.TopWords]uint64) (uint64, bool) { return 9, false }
+	assert.Equal(t, []uint64{1, 2, 3}, r.stack(sample.Options{Caller: none}))
+	second := func(pc uint64, top [sample.TopWords]uint64) (uint64, bool) { return top[1], pc == 1 }
+	assert.Equal(t, []uint64{1, 8, 2, 3}, r.stack(sample.Options{Caller: second}))
+	r.n = len(r.pcs)
+	full := r.stack(sample.Options{Caller: second})
+	assert.Len(t, full, sample.MaxFrames)
+	assert.Equal(t, []uint64{1, 8, 8, 2}, full[:4])
 }

@@ -35,7 +35,6 @@ type function struct {
 
 // guest makes a profile of what was sampled.
 func guest(r sample.Result, im image, machine string) *pprof.Profile {
-	defer im.close()
 	b := builder{
 		p: empty(r.Start, r.Duration, time.Second/time.Duration(max(r.Hz, 1))), image: im,
 		locations: map[uint64]*pprof.Location{}, functions: map[function]*pprof.Function{},

@@ -34,7 +34,7 @@ const (
 
 // Machine is what is sampled, a *hostvmm.Machine.
 type Machine interface {
-	Sample(ctx context.Context, hz int) (sample.Result, error)
+	Sample(ctx context.Context, o sample.Options) (sample.Result, error)
 	Memory() []byte
 }
 
@@ -51,6 +51,8 @@ type Options struct {
 // Take profiles a machine for some time. The profile is shorter if the machine
 // ends; the end of ctx is an error.
 func Take(ctx context.Context, m Machine, o Options) (*pprof.Profile, error) {
+	im := readImage(o.Image, m.Memory())
+	defer im.close()
 	var vmm own
 	if o.VMM {
 		if err := vmm.start(); err != nil {
@@ -60,14 +62,14 @@ func Take(ctx context.Context, m Machine, o Options) (*pprof.Profile, error) {
 	}
 	timed, cancel := context.WithTimeout(ctx, o.Duration)
 	defer cancel()
-	result, err := m.Sample(timed, o.Hz)
+	result, err := m.Sample(timed, sample.Options{Hz: o.Hz, Caller: im.caller(m.Memory())})
 	if err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	parts := []*pprof.Profile{guest(result, readImage(o.Image, m.Memory()), o.Name)}
+	parts := []*pprof.Profile{guest(result, im, o.Name)}
 	if o.VMM {
 		p, err := vmm.stop(o.Name)
 		if err != nil {

@@ -69,7 +69,7 @@ type fake struct {
 
 func (f *fake) Memory() []byte { return f.memory }
 
-func (f *fake) Sample(ctx context.Context, hz int) (sample.Result, error) {
+func (f *fake) Sample(ctx context.Context, _ sample.Options) (sample.Result, error) {
 	if f.wait {
 		<-ctx.Done()
 	}

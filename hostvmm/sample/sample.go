@@ -19,6 +19,19 @@ const (
 	MaxStacks = 8192
 )
 
+// Options say how to sample.
+type Options struct {
+	Hz int // times a second
+	// Caller, if not nil, is asked for each sample whether the function at pc has no
+	// frame of its own (yet, or any more), so that the chain of frame pointers leaves
+	// out who called it: the return address is then one of the words at the top of
+	// the stack, or whatever Caller makes of them. The sampler's goroutine calls it.
+	Caller func(pc uint64, top [TopWords]uint64) (ret uint64, ok bool)
+}
+
+// TopWords is the number of words of the stack's top that come with a sample.
+const TopWords = 2
+
 // Stack is one stack of one vCPU.
 type Stack struct {
 	CPU   int
