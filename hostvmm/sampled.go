@@ -124,7 +124,8 @@ func (c *vcpu) read(r *reading) bool {
 		return false
 	}
 	ram := device.RAM(c.machine.mem)
-	r.n = copy(r.pcs[:], trace(ram, s.CR3, regs.RIP, regs.RBP))
+	page := abi.VCPUPage0 + uint64(c.number)*abi.PageSize
+	r.n = copy(r.pcs[:], stackOf(ram, page, s.CR3, &regs))
 	for i := range r.top {
 		r.top[i], _ = readVirtual(ram, s.CR3, regs.RSP+8*uint64(i))
 	}

@@ -155,6 +155,14 @@ const (
 	ParkWant    = 0x310 // u32: 1 = interrupt me while I run; the guest writes
 )
 
+// What the VMM reads of the kernel to show who called it, for profiles. It
+// believes none of it.
+const (
+	VCPUThread = VCPUKernel // u64: address of the registers of the thread that runs, or whose call is served
+	ThreadRBP  = 0x40       // u64, among them
+	ThreadRIP  = 0x78       // u64
+)
+
 // NoDeadline in ParkDue means: sleep until an event.
 const NoDeadline = 1<<64 - 1
 

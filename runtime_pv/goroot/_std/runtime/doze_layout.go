@@ -15,6 +15,7 @@ package runtime
 import (
 	"internal/runtime/doze/abi"
 	"internal/runtime/sys"
+	"unsafe"
 )
 
 // The vCPU page as seen through GS (kernel/abi). The names are constants of
@@ -27,7 +28,7 @@ const (
 	dozeGSStackHi = abi.VCPUStackHi
 	dozeGSEntry   = abi.VCPUEntry
 
-	dozeGSCurrent = abi.VCPUKernel + 0x00 // *dozeThread that runs
+	dozeGSCurrent = abi.VCPUThread        // *dozeThread that runs
 	dozeGSTLS     = abi.VCPUKernel + 0x08 // FS base while the kernel runs
 	dozeGSG       = abi.VCPUKernel + 0x10 // g of the vCPU's stack
 	dozeGSNested  = abi.VCPUKernel + 0x18 // XSAVE area for a fault in the kernel
@@ -93,6 +94,13 @@ type dozeContext struct {
 	rbp, rsi, rdx, rcx, rbx, rax, rdi    uintptr
 	rip, cs, rflags, rsp, ss             uintptr
 }
+
+// The VMM finds these in a thread, which begins with its context.
+const (
+	_ = uint(unsafe.Offsetof(dozeContext{}.rbp)-abi.ThreadRBP) + uint(abi.ThreadRBP-unsafe.Offsetof(dozeContext{}.rbp))
+	_ = uint(unsafe.Offsetof(dozeContext{}.rip)-abi.ThreadRIP) + uint(abi.ThreadRIP-unsafe.Offsetof(dozeContext{}.rip))
+	_ = -unsafe.Offsetof(dozeThread{}.dozeContext)
+)
 
 // dozeThread is one thread. It lies at the start of a page of its own, its
 // XSAVE area at dozeXsaveOffset.
