@@ -32,6 +32,8 @@ func dozeMemoryLimit() int64 { return 1<<63 - 1 }
 
 func dozeSysmonDelay(us uint32) { usleep(us) }
 
+func dozeRetake(now int64) uint32 { return retake(now) }
+
 func dozeSysmonWait(n *note, ns int64) bool { return notetsleep(n, ns) }
 
 func dozeNetpollWait(epfd int32, events []linux.EpollEvent, n int32, delay int64) (int32, uintptr) {
