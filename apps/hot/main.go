@@ -1,6 +1,6 @@
 // Command hot spends its CPU time in two functions, three times as long in the
 // first, for those who look from outside: it does not profile itself. It prints
-// "ready" when it has begun.
+// "ready" when it has begun, and how often it called both when it ends.
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,7 @@ func main() {
 	flag.Parse()
 	end := time.Now().Add(*length)
 	fmt.Println("ready")
+	var passes atomic.Int64
 	var wg sync.WaitGroup
 	for range *workers {
 		wg.Go(func() {
@@ -25,6 +27,7 @@ func main() {
 				if work(1) == 0 {
 					fmt.Println("xorshift came to 0, which it can't")
 				}
+				passes.Add(1)
 				if *calls {
 					chat()
 				}
@@ -32,6 +35,7 @@ func main() {
 		})
 	}
 	wg.Wait()
+	fmt.Println("passes:", passes.Load())
 }
 
 // step is the number of rounds in the shorter function: long enough that nothing
