@@ -22,6 +22,9 @@ import (
 	"github.com/doze-vm/doze/kernel/abi"
 )
 
+// balloonIndex is the balloon's place among the devices: behind the consoles.
+const balloonIndex = 2
+
 // firstGSI is the interrupt line of the first device; those below belong to PCs.
 const firstGSI = 5
 
@@ -29,7 +32,8 @@ const firstGSI = 5
 type Machine struct {
 	host         *Host
 	ownThread    bool
-	mapping, mem []byte
+	mapping, mem []byte // mem is what the machine booted with
+	ram          memory
 	vm           *kvm.VM
 	entryAP      uint64
 	clock        *wall
@@ -47,6 +51,7 @@ type Machine struct {
 
 	io         sync.Mutex // what follows: one vCPU at a time
 	devices    []*device.MMIO
+	balloon    *device.Balloon // one of them
 	com1, com2 io.Writer
 	control    control.Parser
 	closed     bool // no input any more: the memory may go
@@ -83,7 +88,7 @@ func New(h *Host, im *loader.Image, c vm.Config, o Options) (m *Machine, err err
 			m.Close()
 		}
 	}()
-	if m.mapping, m.mem, err = loader.MapMemory(c.Memory); err != nil {
+	if err = m.newMemory(im, c); err != nil {
 		return nil, err
 	}
 	if o.SmallPages {
@@ -118,6 +123,11 @@ func checkConfig(im *loader.Image, c vm.Config) error {
 		return fmt.Errorf("memory of %d MiB: at most %d MiB fit below the devices", c.Memory>>20, uint64(loader.MaxMemory)>>20)
 	case c.Memory%abi.PageSize != 0:
 		return fmt.Errorf("memory of %d bytes: give a multiple of %d", c.Memory, abi.PageSize)
+	case c.MaxMemory == 0:
+	case c.MaxMemory > loader.MaxMemory:
+		return fmt.Errorf("a ceiling of %d MiB: at most %d MiB fit below the devices", c.MaxMemory>>20, uint64(loader.MaxMemory)>>20)
+	case c.MaxMemory < c.Memory || c.MaxMemory%abi.PageSize != 0:
+		return fmt.Errorf("a ceiling of %d bytes: give a multiple of %d, and not less than the memory of %d bytes", c.MaxMemory, abi.PageSize, c.Memory)
 	}
 	return im.Fits(c.Memory)
 }
@@ -137,10 +147,14 @@ func (m *Machine) startInfo(c vm.Config) (uint64, error) {
 		if i == consoleStdin {
 			asked = m.askInput
 		}
-		m.devices = append(m.devices, device.NewConsole(device.RAM(m.mem), out, asked, func() { m.Raise(abi.EventDevice << i) }))
+		m.devices = append(m.devices, device.NewConsole(&m.ram, out, asked, func() { m.Raise(abi.EventDevice << i) }))
 		line.Devices = append(line.Devices, boot.Device{
 			Size: abi.PageSize, Base: abi.VirtioBase + uint64(i)*abi.PageSize, GSI: firstGSI + uint32(i)})
 	}
+	m.balloon = device.NewBalloon(&m.ram, m.release, func() { m.Raise(abi.EventDevice << balloonIndex) })
+	m.devices = append(m.devices, m.balloon.MMIO)
+	line.Devices = append(line.Devices, boot.Device{
+		Size: abi.PageSize, Base: abi.VirtioBase + balloonIndex*abi.PageSize, GSI: firstGSI + balloonIndex})
 	text, err := line.Encode(boot.HostLimit)
 	if err != nil {
 		return 0, err

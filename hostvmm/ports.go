@@ -50,6 +50,10 @@ func (c *vcpu) port(a kvm.IO) error {
 	case a.Port == abi.PortStart && a.Out && a.Size == 4 && len(a.Data) == 4:
 		m.stats.add(exitStart)
 		return m.startVCPU(binary.LittleEndian.Uint32(a.Data))
+	case a.Port == abi.PortGrow && !a.Out && a.Size == 4 && len(a.Data) == 4:
+		m.stats.add(exitGrow)
+		binary.LittleEndian.PutUint32(a.Data, m.grow())
+		return nil
 	case a.Port-abi.PortCOM1 < uartPorts:
 		return m.uart(m.com1, a, a.Port-abi.PortCOM1)
 	case a.Port-abi.PortCOM2 < uartPorts:

@@ -6,7 +6,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/doze-vm/doze/hostvmm/device"
 	"github.com/doze-vm/doze/hostvmm/sample"
 	"github.com/doze-vm/doze/hostvmm/thread"
 	"github.com/doze-vm/doze/kernel/abi"
@@ -123,7 +122,7 @@ func (c *vcpu) read(r *reading) bool {
 	if err != nil {
 		return false
 	}
-	ram := device.RAM(c.machine.mem)
+	ram := c.machine.ram.now()
 	page := abi.VCPUPage0 + uint64(c.number)*abi.PageSize
 	r.n = copy(r.pcs[:], stackOf(ram, page, s.CR3, &regs))
 	for i := range r.top {

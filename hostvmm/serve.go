@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/doze-vm/doze/hostvmm/device"
 	"github.com/doze-vm/doze/hostvmm/kvm"
 	"github.com/doze-vm/doze/hostvmm/park"
 	"github.com/doze-vm/doze/hostvmm/vm"
@@ -82,7 +81,11 @@ func (m *Machine) mmio(a kvm.MMIO) error {
 		m.stats.add(exitOther)
 		return fmt.Errorf("access to guest-physical address %#x, where nothing is", a.Addr)
 	}
-	m.stats.add(exitConsole)
+	if i == balloonIndex {
+		m.stats.add(exitBalloon)
+	} else {
+		m.stats.add(exitConsole)
+	}
 	m.io.Lock()
 	defer m.io.Unlock()
 	if offset := a.Addr % abi.PageSize; a.Write {
@@ -110,7 +113,7 @@ func (v *vcpu) crash(why error) *vm.Crash {
 	}
 	c.PCs = []uint64{r.RIP}
 	if s, err := v.cpu.Sregs(); err == nil {
-		c.PCs = trace(device.RAM(v.machine.mem), s.CR3, r.RIP, r.RBP)
+		c.PCs = trace(v.machine.ram.now(), s.CR3, r.RIP, r.RBP)
 		c.Regs = append(c.Regs, vm.Reg{Name: "cr2", Value: s.CR2}, vm.Reg{Name: "cr3", Value: s.CR3},
 			vm.Reg{Name: "cs", Value: uint64(s.CS.Selector)}, vm.Reg{Name: "gsbase", Value: s.GS.Base})
 	}

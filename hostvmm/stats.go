@@ -16,6 +16,8 @@ const (
 	exitControl
 	exitSerial
 	exitConsole
+	exitBalloon
+	exitGrow
 	exitEnd
 	exitSignal // a request or a stray signal, not the guest
 	exitOther
@@ -23,7 +25,7 @@ const (
 )
 
 var exitNames = [exitKinds]string{
-	"park", "kick", "start", "control", "serial", "console", "end", "signal", "other",
+	"park", "kick", "start", "control", "serial", "console", "balloon", "grow", "end", "signal", "other",
 }
 
 // counters are written by the vCPUs' goroutines and read by anyone.

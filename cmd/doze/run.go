@@ -25,6 +25,7 @@ type runFlags struct {
 	backend backendFlags
 	cpus    int
 	memory  sizeValue
+	max     sizeValue
 	env     []string
 	embed   []string
 	dir     string
@@ -63,6 +64,7 @@ itself failed.`,
 	f.backend.add(flags)
 	flags.IntVar(&f.cpus, "cpus", 1, "number of vCPUs")
 	flags.Var(&f.memory, "memory", "memory of the machine, as 64M or 1G")
+	flags.Var(&f.max, "max-memory", "memory that it may come to have, if it needs it")
 	flags.StringArrayVar(&f.env, "env", nil, "set an environment variable, NAME=VALUE (repeat for more)")
 	flags.StringArrayVar(&f.embed, embedFlag, nil, "give a PACKAGE the files of a folder, DIR:/PATH (repeat for more)")
 	flags.StringVar(&f.dir, "cwd", "", "the program's working directory in the machine")
@@ -90,7 +92,7 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	}
 	signals := passSignals(ctx)
 	res, err := backend.run(ctx, vm.Config{
-		Image: path, Name: name, Args: args, Env: f.env, Memory: uint64(f.memory), CPUs: f.cpus,
+		Image: path, Name: name, Args: args, Env: f.env, Memory: uint64(f.memory), MaxMemory: uint64(f.max), CPUs: f.cpus,
 		Dir: f.dir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals, Idle: f.idle, Strace: f.strace, Start: start,
 	})
 	if err != nil {

@@ -38,6 +38,7 @@ const (
 	wordDir    = "doze.cwd="
 	wordTree   = "doze.tree="
 	wordLines  = "doze.control="
+	wordMemory = "doze.memory.max="
 	wordDevice = "virtio_mmio.device="
 )
 
@@ -55,6 +56,7 @@ type Line struct {
 	VMM, Accel string
 	Strace     bool
 	CPUs       int    // vCPUs; 0 and 1 are not written
+	MaxMemory  uint64 // bytes of RAM there may come to be; 0 is not written
 	Dir        string // first working directory, absolute; / if empty
 	TreeRW     bool   // the embedded tree can be changed
 	COM3       bool   // control lines for the guest come by COM3
@@ -81,7 +83,7 @@ func FromConfig(c vm.Config, vmm, accel string) Line {
 	}
 	return Line{
 		Env: c.Env, HLT: c.Idle == vm.IdleHLT, Start: start, VMM: vmm, Accel: accel,
-		Strace: c.Strace, CPUs: c.CPUs, Dir: c.Dir, TreeRW: c.TreeWritable, Args: append([]string{name}, c.Args...),
+		Strace: c.Strace, CPUs: c.CPUs, MaxMemory: c.MaxMemory, Dir: c.Dir, TreeRW: c.TreeWritable, Args: append([]string{name}, c.Args...),
 	}
 }
 
@@ -114,6 +116,9 @@ func (l Line) Encode(limit int) (string, error) {
 	}
 	if l.CPUs > 1 {
 		words = append(words, wordCPUs+strconv.Itoa(l.CPUs))
+	}
+	if l.MaxMemory > 0 {
+		words = append(words, wordMemory+strconv.FormatUint(l.MaxMemory, 10))
 	}
 	if l.Dir != "" {
 		if l.Dir[0] != '/' || strings.IndexByte(l.Dir, 0) >= 0 {

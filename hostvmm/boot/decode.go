@@ -56,6 +56,12 @@ func (l *Line) machineWord(word string) error {
 		if n > 1 {
 			l.CPUs = n
 		}
+	} else if v, ok := strings.CutPrefix(word, wordMemory); ok {
+		n, err := strconv.ParseUint(v, 10, 64)
+		if err != nil {
+			return fmt.Errorf("command line: %s: %w", wordMemory, err)
+		}
+		l.MaxMemory = n
 	} else if v, ok := strings.CutPrefix(word, wordDir); ok {
 		l.Dir = v
 	} else if v, ok := strings.CutPrefix(word, wordTree); ok {

@@ -27,6 +27,12 @@ func NewConsole(mem Memory, out io.Writer, asked func(room int), interrupt func(
 func (c *console) id() uint32  { return idConsole }
 func (c *console) queues() int { return 2 }
 
+func (c *console) queueMax() uint32         { return QueueSizeMax }
+func (c *console) features() uint64         { return 0 }
+func (c *console) config(uint64) uint32     { return 0 }
+func (c *console) setConfig(uint64, uint32) {}
+func (c *console) reset()                   {}
+
 func (c *console) notify(i int, q *queue, mem Memory) (int, error) {
 	if i == consoleIn {
 		if c.asked == nil || !q.ready {

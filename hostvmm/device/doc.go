@@ -1,5 +1,5 @@
 // Package device holds the devices of a machine: the virtio-mmio transport
-// (VIRTIO 1.2, 4.2), the split virtqueue (2.7) and a console (5.3).
+// (VIRTIO 1.2, 4.2), the split virtqueue (2.7), a console (5.3) and a balloon (5.5).
 //
 // All that a device reads in guest memory is hostile: addresses, lengths and
 // indexes are checked against the memory each time, fields are read once, and

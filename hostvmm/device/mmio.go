@@ -34,8 +34,9 @@ const (
 	magicValue   = 0x74726976 // "virt"
 	mmioVersion  = 2
 	vendorID     = 0x657a6f44 // "Doze"
-	usedBuffer   = 1          // InterruptStatus bit
-	featVersion1 = 1 << 32    // VIRTIO_F_VERSION_1
+	usedBuffer   = 1          // InterruptStatus bits
+	configChange = 2
+	featVersion1 = 1 << 32 // VIRTIO_F_VERSION_1
 )
 
 // Bits of the device status (VIRTIO 1.2, 2.1).
@@ -49,6 +50,14 @@ const (
 type handler interface {
 	id() uint32
 	queues() int
+	queueMax() uint32
+	// features are those offered besides VERSION_1.
+	features() uint64
+	// config reads, and setConfig writes, the configuration word at an offset.
+	config(offset uint64) uint32
+	setConfig(offset uint64, v uint32)
+	// reset forgets what the driver did.
+	reset()
 	// notify serves queue i; the queue is ready.
 	notify(i int, q *queue, mem Memory) (served int, err error)
 }
@@ -64,6 +73,7 @@ type MMIO struct {
 	pending                                  uint32
 	queues                                   []queue
 	notifies                                 uint64
+	generation                               uint32
 }
 
 func newMMIO(dev handler, mem Memory, interrupt func()) *MMIO {
@@ -76,8 +86,12 @@ func (m *MMIO) Notifies() uint64 { return m.notifies }
 // Read answers a read at an offset of the window.
 func (m *MMIO) Read(offset uint64, data []byte) {
 	clear(data)
-	if len(data) == 4 && offset < regConfig && offset&3 == 0 {
+	switch {
+	case len(data) != 4 || offset&3 != 0:
+	case offset < regConfig:
 		binary.LittleEndian.PutUint32(data, m.read(uint32(offset)))
+	default:
+		binary.LittleEndian.PutUint32(data, m.dev.config(offset-regConfig))
 	}
 }
 
@@ -93,11 +107,11 @@ func (m *MMIO) read(reg uint32) uint32 {
 		return vendorID
 	case regDeviceFeatures:
 		if m.selFeatures < 2 {
-			return uint32(uint64(featVersion1) >> (32 * m.selFeatures))
+			return uint32(m.offered() >> (32 * m.selFeatures))
 		}
 	case regQueueSizeMax:
 		if m.queue() != nil {
-			return QueueSizeMax
+			return m.dev.queueMax()
 		}
 	case regQueueReady:
 		if q := m.queue(); q != nil && q.ready {
@@ -107,14 +121,31 @@ func (m *MMIO) read(reg uint32) uint32 {
 		return m.pending
 	case regStatus:
 		return m.status
+	case regConfigGeneration:
+		return m.generation
 	}
 	return 0
 }
 
+func (m *MMIO) offered() uint64 { return featVersion1 | m.dev.features() }
+
+// configChanged tells the driver to look at the configuration.
+func (m *MMIO) configChanged() {
+	m.generation++
+	m.pending |= configChange
+	if m.interrupt != nil {
+		m.interrupt()
+	}
+}
+
 // Write takes a write at an offset of the window.
 func (m *MMIO) Write(offset uint64, data []byte) {
-	if len(data) == 4 && offset < regConfig && offset&3 == 0 {
+	switch {
+	case len(data) != 4 || offset&3 != 0:
+	case offset < regConfig:
 		m.write(uint32(offset), binary.LittleEndian.Uint32(data))
+	default:
+		m.dev.setConfig(offset-regConfig, binary.LittleEndian.Uint32(data))
 	}
 }
 
@@ -185,22 +216,28 @@ func (m *MMIO) writeQueue(reg, v uint32) {
 }
 
 // setStatus follows the driver through its set-up; 0 is a reset. FEATURES_OK
-// stays off unless the driver took VERSION_1 and nothing else.
+// stays off unless the driver took VERSION_1 and nothing that was not offered.
 func (m *MMIO) setStatus(v uint32) {
 	if v == 0 {
-		*m = MMIO{dev: m.dev, mem: m.mem, interrupt: m.interrupt, notifies: m.notifies,
+		*m = MMIO{dev: m.dev, mem: m.mem, interrupt: m.interrupt, notifies: m.notifies, generation: m.generation,
 			queues: make([]queue, len(m.queues))}
+		m.dev.reset()
 		return
 	}
-	if v&statusFeaturesOK != 0 && m.driverFeatures != featVersion1 {
+	if v&statusFeaturesOK != 0 && (m.driverFeatures&featVersion1 == 0 || m.driverFeatures&^m.offered() != 0) {
 		v &^= statusFeaturesOK
 	}
 	m.status = v | m.status&statusNeedsReset
 }
 
+// live says whether the driver has set the device up and broken nothing since.
+func (m *MMIO) live() bool {
+	return m.status&statusDriverOK != 0 && m.status&statusNeedsReset == 0
+}
+
 func (m *MMIO) notify(i uint32) {
 	m.notifies++
-	if m.status&statusDriverOK == 0 || m.status&statusNeedsReset != 0 || i >= uint32(len(m.queues)) {
+	if !m.live() || i >= uint32(len(m.queues)) {
 		return
 	}
 	served, err := m.dev.notify(int(i), &m.queues[i], m.mem)
@@ -225,7 +262,7 @@ func (m *MMIO) notice() {
 // it took: nothing, if none is offered.
 func (m *MMIO) Receive(b []byte) int {
 	q := &m.queues[consoleIn]
-	if m.status&statusDriverOK == 0 || m.status&statusNeedsReset != 0 || !q.ready {
+	if !m.live() || !q.ready {
 		return 0
 	}
 	n, err := q.fill(m.mem, b)

@@ -30,6 +30,7 @@ type queue struct {
 type chain struct {
 	head               uint16
 	readable, writable [][]byte
+	at                 []uint64 // guest-physical addresses of the writable ones
 }
 
 // parts returns the three areas, or false if they are not all RAM.
@@ -57,6 +58,11 @@ func store32(b []byte, v uint32) {
 // serve takes all requests that are available, calls each for it and returns it
 // as used with nothing written. It returns how many there were.
 func (q *queue) serve(mem Memory, each func(chain)) (served int, err error) {
+	return q.serveChecked(mem, func(c chain) error { each(c); return nil })
+}
+
+// serveChecked is serve for those who may find that a request makes no sense.
+func (q *queue) serveChecked(mem Memory, each func(chain) error) (served int, err error) {
 	if !q.ready {
 		return 0, nil
 	}
@@ -65,7 +71,9 @@ func (q *queue) serve(mem Memory, each func(chain)) (served int, err error) {
 		var c chain
 		var used []byte
 		if c, used, err = q.first(mem); err == nil {
-			each(c)
+			if err = each(c); err != nil {
+				break
+			}
 			q.complete(used, c.head, 0)
 			served++
 		}
@@ -154,7 +162,7 @@ func (q *queue) walk(mem Memory, desc []byte, head uint16) (chain, error) {
 		part, ok := mem.Slice(addr, uint64(length))
 		switch {
 		case flags&descWrite != 0 && ok:
-			c.writable = append(c.writable, part)
+			c.writable, c.at = append(c.writable, part), append(c.at, addr)
 		case flags&descWrite == 0 && ok:
 			c.readable = append(c.readable, part)
 		default:

@@ -57,10 +57,13 @@ func (e *TooSmallError) Error() string {
 // Fits checks that the image fits into memory.
 func (im *Image) Fits(memory uint64) error {
 	if im.End > memory {
-		return &TooSmallError{Memory: memory, Need: (im.End + headroom + mib - 1) &^ (mib - 1)}
+		return &TooSmallError{Memory: memory, Need: im.Needs()}
 	}
 	return nil
 }
+
+// Needs is the memory, in whole MiB, below which no program runs in this image.
+func (im *Image) Needs() uint64 { return (im.End + headroom + mib - 1) &^ (mib - 1) }
 
 // Load puts the image into mem, zeroed memory that starts at guest-physical 0.
 // If mem is a private mapping of its own and starts at a multiple of 2 MiB, and

@@ -152,6 +152,17 @@ func (s *shared) mapInto(mem []byte) error {
 	return nil
 }
 
+// Shared are the ranges that Load maps from the image's shared pages.
+func (im *Image) Shared() (out []Range) {
+	if im.shared == nil {
+		return nil
+	}
+	for _, r := range im.shared.ranges {
+		out = append(out, Range{r.start, r.end - r.start})
+	}
+	return out
+}
+
 // next is the first shared range that ends after addr.
 func (s *shared) next(addr uint64, usable bool) (span, bool) {
 	if s == nil || !usable {

@@ -55,6 +55,9 @@ func Run(ctx context.Context, c vm.Config, o Options) (vm.Result, error) {
 	if err != nil {
 		return vm.Result{}, err
 	}
+	if c.MaxMemory > c.Memory {
+		return vm.Result{}, fmt.Errorf("memory up to %d MiB: QEMU's machines can't grow: give them that much at once, with --memory, or use --vmm kvm", c.MaxMemory>>20)
+	}
 	if err := checkImage(c); err != nil {
 		return vm.Result{}, err
 	}

@@ -18,7 +18,10 @@ type Config struct {
 	Args   []string // the program's arguments, without argv[0]
 	Env    []string // NAME=VALUE
 	Memory uint64   // bytes of RAM
-	CPUs   int      // vCPUs, at least 1
+	// MaxMemory is how many bytes of RAM there may come to be, as the program needs
+	// them; 0 means Memory. hostvmm only.
+	MaxMemory uint64
+	CPUs      int // vCPUs, at least 1
 
 	// If both are the same, what the program writes arrives in the order in
 	// which it wrote it; with several vCPUs the writer may then be called by

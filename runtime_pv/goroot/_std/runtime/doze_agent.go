@@ -139,10 +139,7 @@ func dozeAgentWork() {
 	for tries := 0; ; {
 		dozeOwnCall(dozeCallBalloon, 0)
 		missing, moved := atomic.Loaduintptr(&b.missing), atomic.Loaduintptr(&b.moved)
-		target := dozeMostPages()
-		if t := atomic.Loaduintptr(&b.target); t > 0 {
-			target = dozeMem.frames.TotalPages() - min(dozeMem.frames.TotalPages(), t)
-		}
+		target := dozeTargetPages()
 		switch {
 		case b.base == 0:
 			return

@@ -270,6 +270,15 @@ func dozeTotalPages() uintptr { return dozeMem.frames.TotalPages() - dozeBalloon
 
 func dozeMostPages() uintptr { return dozeMem.frames.TotalPages() + dozeGrowable() }
 
+// dozeTargetPages is how many frames the machine should have. Beyond those there are
+// only the VMM knows more.
+func dozeTargetPages() uintptr {
+	if t := atomic.Loaduintptr(&dozeBalloon.target); t > 0 {
+		return dozeMem.frames.TotalPages() - min(dozeMem.frames.TotalPages(), t)
+	}
+	return dozeMostPages()
+}
+
 func dozeReachable() uintptr {
 	return dozeMem.frames.FreePages() + dozeBalloonPages() + dozeGrowable()
 }

@@ -14,6 +14,7 @@ import (
 // dozeBootInfo is what the loader and the CPU told.
 var dozeBootInfo struct {
 	ram        uintptr // bytes of RAM
+	frames     uintptr // frames of it when the machine booted
 	top        uintptr // end of the highest RAM
 	ceiling    uintptr // where RAM may end at most, 0 if it can't grow
 	start      int64   // Unix ns at which the VMM was started, 0 if not told
@@ -195,7 +196,8 @@ func dozeMemoryInit(machine uintptr, info *dozeInfo, cpu *dozeCPU) {
 	f.Reserve(meta, early)
 	f.Reserve(abi.ImageBase, image)
 	dozeMem.regions.Init(dozeRegionBase, dozeMaxRegions)
-	dozeLimit.base = f.TotalPages() - f.FreePages()
+	i.frames = f.TotalPages()
+	dozeLimit.base = i.frames - f.FreePages()
 }
 
 // dozeMapEarly maps size bytes from pa at va, with tables taken from early on,

@@ -33,9 +33,10 @@ func dozePV(op, p, n uintptr) uintptr {
 	case abi.PVClock:
 		w.put(dozeBit(dozeTime.kvmclock), int64(dozeClockApart), int64(dozeTime.mode), dozeNow(), dozeWallNow())
 	case abi.PVMemory:
-		f := &dozeMem.frames
-		total := int64(f.TotalPages() * dozePage)
-		w.put(total, int64(f.FreePages()*dozePage), total, total, total, 0)
+		for _, pages := range [...]uintptr{dozeTotalPages(), dozeMem.frames.FreePages(), dozeBootInfo.frames, dozeMostPages(),
+			dozeTargetPages(), dozeBalloonPages()} {
+			w.put(int64(pages * dozePage))
+		}
 	case abi.PVCPUs:
 		n := int64(dozeCPUs())
 		w.put(n, n, n)
