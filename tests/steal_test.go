@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -82,6 +83,9 @@ func TestStolenTimeIsTheHosts(t *testing.T) {
 	for _, competitors := range []int{1, 2, 3} {
 		t.Run(fmt.Sprintf("%d competitors", competitors), func(t *testing.T) {
 			onEachKVM(t, func(t *testing.T, m machine) {
+				if competitors > 1 && m.name != "kvm-park" && os.Getenv("DOZE_LONG") != "1" {
+					t.Skip("one competitor shows it here; DOZE_LONG=1 has all")
+				}
 				s := startSteal(t, m, length)
 				first, hostFirst := s.next(t)
 				for range competitors {
@@ -89,7 +93,9 @@ func TestStolenTimeIsTheHosts(t *testing.T) {
 				}
 				last, hostLast := first, hostFirst
 				for r, h := s.next(t); r != nil; r, h = s.next(t) {
-					last, hostLast = r, h
+					if h.thread == hostFirst.thread { // it ends with the guest, right after the last line
+						last, hostLast = r, h
+					}
 				}
 				require.True(t, last.Offered)
 				last.agree(t)
@@ -100,8 +106,12 @@ func TestStolenTimeIsTheHosts(t *testing.T) {
 				hostSteal, hostCPU := (hostLast.delay-hostFirst.delay)*scale, (hostLast.cpu-hostFirst.cpu)*scale
 				t.Logf("steal: guest %.3f s, host %.3f s; CPU time: guest %.3f s, host %.3f s; billed by the clock it would be %.2f times as much",
 					steal, hostSteal, clock, hostCPU, (last.Passed-first.Passed)/hostCPU)
-				assert.InDelta(t, hostSteal, steal, math.Max(0.010, 0.01*hostSteal)+onOneCPU, "steal")
-				assert.InDelta(t, hostCPU, clock, 0.02*hostCPU+onOneCPU, "CPU time")
+				more := onOneCPU
+				if m.name == "qemu" {
+					more *= 3 // its vCPU waits for QEMU's other threads, too, and no host books that
+				}
+				assert.InDelta(t, hostSteal, steal, math.Max(0.010, 0.01*hostSteal)+more, "steal")
+				assert.InDelta(t, hostCPU, clock, 0.02*hostCPU+more, "CPU time")
 			})
 		})
 	}
@@ -116,7 +126,8 @@ func TestTwoGuestsOnOneCPU(t *testing.T) {
 	onEachKVM(t, func(t *testing.T, m machine) {
 		two := []*stealing{startSteal(t, m, length), startSteal(t, m, length)}
 		var both sync.WaitGroup
-		for _, s := range two {
+		var shares [2]float64
+		for i, s := range two {
 			both.Go(func() {
 				var first, last *reading
 				for r, _ := s.next(t); r != nil; r, _ = s.next(t) {
@@ -126,13 +137,17 @@ func TestTwoGuestsOnOneCPU(t *testing.T) {
 					last = r
 				}
 				if assert.NotNil(t, last) {
-					share := (last.Steal - first.Steal) / (last.Passed - first.Passed)
-					t.Logf("stolen: %.1f %%", 100*share)
-					assert.InDelta(t, 0.5, share, 0.08)
+					shares[i] = (last.Steal - first.Steal) / (last.Passed - first.Passed)
 				}
 			})
 		}
 		both.Wait()
+		t.Logf("stolen: %.1f %% and %.1f %%", 100*shares[0], 100*shares[1])
+		assert.InDelta(t, shares[0], shares[1], 0.05)
+		assert.Greater(t, shares[0], 0.45)
+		if m.name != "qemu" { // which has threads of its own that want the CPU
+			assert.Less(t, shares[0], 0.58)
+		}
 	})
 }
 
@@ -150,6 +165,12 @@ func onEachKVM(t *testing.T, test func(t *testing.T, m machine)) {
 			t.Run(m.name, func(t *testing.T) { test(t, m) })
 		}
 	}
+	t.Run("qemu", func(t *testing.T) {
+		if why := needsQEMU(); why != "" {
+			t.Skip(why)
+		}
+		test(t, machine{"qemu", "kvm", []string{"--vmm", "qemu", "--accel", "kvm"}, needsQEMU})
+	})
 }
 
 // stealing is a machine with apps/steal on one physical CPU.
@@ -211,7 +232,10 @@ func spinForever() {
 }
 
 // scheduled is what the host counted for the thread that runs the vCPU, s.
-type scheduled struct{ cpu, delay float64 }
+type scheduled struct {
+	thread     string
+	cpu, delay float64
+}
 
 // next waits for the guest's next line and asks the host then; nil at its end.
 func (s *stealing) next(t *testing.T) (*reading, scheduled) {
@@ -228,14 +252,26 @@ func (s *stealing) next(t *testing.T) (*reading, scheduled) {
 	return r, host
 }
 
-// busiest is the thread of a process with the most CPU time: the vCPU's.
+// busiest is the thread with the most CPU time of a process and its children: the
+// vCPU's.
 func busiest(pid int) (most scheduled) {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	for _, f := range files {
 		text, _ := os.ReadFile(f) // a thread may have ended
 		var cpu, delay float64
 		if n, _ := fmt.Sscan(strings.TrimSpace(string(text)), &cpu, &delay); n == 2 && cpu > most.cpu*1e9 {
-			most = scheduled{cpu / 1e9, delay / 1e9}
+			most = scheduled{f, cpu / 1e9, delay / 1e9}
+		}
+	}
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, f := range lists {
+		text, _ := os.ReadFile(f)
+		for _, child := range strings.Fields(string(text)) {
+			if n, err := strconv.Atoi(child); err == nil {
+				if b := busiest(n); b.cpu > most.cpu {
+					most = b
+				}
+			}
 		}
 	}
 	return most
