@@ -85,6 +85,9 @@ func dozeAfter(ts uintptr) int64 {
 
 func dozeFutexSleep(addr uintptr, deadline int64) uintptr {
 	t := dozeCurrent()
+	if dozeSignalled(t) {
+		return dozeErr(dozeEINTR)
+	}
 	t.state = dozeStateFutexWait
 	t.rax = 0
 	dozeFutexEnqueue(t, addr)
@@ -133,6 +136,9 @@ func dozeNanosleep(deadline int64) uintptr {
 			mmio.Pause()
 		}
 		return 0
+	}
+	if dozeSignalled(t) {
+		return dozeErr(dozeEINTR)
 	}
 	if deadline-dozeNow() > dozeSysmonWake { // longer than the runtime's own: a goroutine sleeps in a call
 		dozeLetRetake()

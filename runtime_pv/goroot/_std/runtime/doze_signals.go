@@ -85,6 +85,13 @@ func dozeRaise(t *dozeThread, sig uintptr, code int8) {
 	}
 }
 
+// dozeSignalled reports whether a thread has a signal to take. One that came while it
+// ran on another vCPU could only be left pending: a call that would wait looks
+// here first, and does not.
+func dozeSignalled(t *dozeThread) bool {
+	return (t.pending|dozeProcess.pending)&^t.mask != 0
+}
+
 // dozePoke makes a thread that has a signal to take go on.
 func dozePoke(t *dozeThread) {
 	switch t.state {

@@ -266,6 +266,9 @@ func dozeAttend() {
 func dozeSysmonPark(addr uintptr) {
 	s := &dozeSched
 	t := dozeCurrent()
+	if dozeSignalled(t) {
+		return
+	}
 	t.state = dozeStateSysmonWait
 	s.sysmon = t
 	s.due = dozeNow() + dozeSysmonWake

@@ -35,11 +35,13 @@ func dozeWaitAs(waits uint32, obj uintptr, deadline int64, holdsP bool) uintptr 
 	t.rsp -= 8
 	mmio.Store64(t.rsp, uint64(t.rip)) // where the CALL had put it
 	t.rip = goabi.FuncPCABI0(dozecall)
-	t.waits = waits
+	t.waits, t.until = waits, deadline
+	if dozeSignalled(t) {
+		return dozeKeep // it takes the signal before its call, which it makes again
+	}
 	if deadline != dozeForever {
 		dozeAlarmAdd(&t.alarm, deadline)
 	}
-	t.until = deadline
 	t.state = dozeStateIOWait
 	dozeFutexEnqueue(t, obj)
 	if holdsP {
