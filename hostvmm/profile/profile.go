@@ -26,12 +26,6 @@ const (
 	partVMM   = "vmm"
 )
 
-// Bounds and defaults of what may be asked for.
-const (
-	DefaultSeconds = 10
-	MaxSeconds     = 300
-)
-
 // Machine is what is sampled, a *hostvmm.Machine.
 type Machine interface {
 	Sample(ctx context.Context, o sample.Options) (sample.Result, error)
