@@ -41,6 +41,7 @@ type Machine struct {
 	running      atomic.Bool
 	ended        atomic.Bool
 	stopping     atomic.Bool
+	gate         gate
 	sampling     sampling
 
 	// The first vCPU is there from the beginning, the others from when the guest
@@ -80,7 +81,7 @@ func New(h *Host, im *loader.Image, c vm.Config, o Options) (m *Machine, err err
 	m = &Machine{
 		host: h, ownThread: o.OwnThread, entryAP: im.EntryAP(), com1: writer(c.Stdout), com2: writer(c.Stderr),
 		stdin: c.Stdin, signals: c.Signals,
-		cpus: make([]atomic.Pointer[vcpu], max(c.CPUs, 1)), ends: make(chan error, 1),
+		cpus: make([]atomic.Pointer[vcpu], max(c.CPUs, 1)), ends: make(chan error, 1), gate: newGate(),
 		sampling: sampling{ended: make(chan struct{})},
 	}
 	defer func() {
@@ -111,7 +112,7 @@ func New(h *Host, im *loader.Image, c vm.Config, o Options) (m *Machine, err err
 	if err != nil {
 		return nil, err
 	}
-	m.clock = newWall(m.mem, m.vm, m.Parked)
+	m.clock = newWall(m.mem, m.vm, func() bool { return m.Parked() || m.Paused() })
 	return m, first.enter(im.Entry64(), kvm.Regs{RBX: startInfo})
 }
 
@@ -240,6 +241,8 @@ func (m *Machine) stop() {
 	for c := range m.vcpus() {
 		c.sleeper.Request(park.Stop)
 	}
+	m.gate.release()
+	m.gate.tell()
 }
 
 // result puts together what the guest said and how it ended.

@@ -33,8 +33,12 @@ func (c *vcpu) serve() error {
 	m := c.machine
 	for {
 		c.cpu.ClearKick()
-		if c.sleeper.Requests()&park.Stop != 0 {
+		switch r := c.sleeper.Requests(); {
+		case r&park.Stop != 0:
 			return errStopped
+		case r&park.Pause != 0:
+			c.pausedAwake()
+			continue
 		}
 		m.clock.enter()
 		c.probe.enter()

@@ -39,7 +39,7 @@ func (m *Machine) addVCPU(n int) (*vcpu, error) {
 	}
 	c.sleeper, err = park.New(m.shared(uint64(n)), park.Host{
 		Now: m.now, Kick: cpu.Kick, Interrupt: func() { _ = m.vm.Interrupt(uint8(n), abi.VectorKick) },
-		Rest: c.rest, Resume: c.resume,
+		Rest: c.rest, Resume: c.resume, Pause: func() { m.gate.wait() },
 	}, wait)
 	if err != nil {
 		cpu.Close()
@@ -77,6 +77,9 @@ func (m *Machine) startVCPU(n uint32) error {
 	}
 	if m.stopping.Load() { // stop may have passed before it was there
 		c.sleeper.Request(park.Stop)
+	}
+	if m.Paused() { // so may Pause
+		c.sleeper.Request(park.Pause)
 	}
 	m.threads.Go(c.run)
 	return nil

@@ -32,11 +32,17 @@ type Host struct {
 	// Rest and Resume are called by the vCPU's goroutine around a sleep that needs
 	// no thread, so that it may give up the one it is locked to. Nil: nothing to do.
 	Rest, Resume func()
+
+	// Pause is called by the vCPU's goroutine when Pause was requested of a vCPU that
+	// sleeps, and returns when that is over. Its guest is not woken. Nil: pauses are
+	// never requested.
+	Pause func()
 }
 
 // Requests to a vCPU's goroutine.
 const (
 	Stop = 1 << iota
+	Pause
 )
 
 // Counts of a sleeper; read them at any time.
@@ -141,17 +147,22 @@ func (s *Sleeper) wake() bool {
 	return true
 }
 
-// Park sleeps until an event or a request is pending or the deadline has passed.
-// Only the vCPU's goroutine calls it.
+// Park sleeps until an event or a request other than Pause is pending, or the
+// deadline has passed. Only the vCPU's goroutine calls it.
 func (s *Sleeper) Park() {
 	due := s.Due.Load()
-	mine := (s.state.Load()|parked)&^parked + generation | parked
-	s.state.Store(mine)
+	mine := s.begin()
 	s.parks.Add(1)
-	for slept := false; ; slept = true {
+	for slept := false; ; {
+		if s.paused() {
+			mine = s.begin()
+		}
 		now := s.host.Now()
-		event := s.Pending.Load() != 0
-		if event || s.requests.Load() != 0 || due <= now {
+		event, requests := s.Pending.Load() != 0, s.requests.Load()
+		if requests == Pause {
+			continue
+		}
+		if event || requests != 0 || due <= now {
 			s.state.Store(mine &^ parked) // a waker that was faster stored the same
 			s.count(slept, event, due <= now)
 			return
@@ -166,11 +177,30 @@ func (s *Sleeper) Park() {
 		if s.state.Load() == mine {
 			s.rest()
 		}
-		if s.state.Load() != mine {
+		slept = true
+		if s.state.Load() != mine && s.requests.Load() != Pause {
 			s.count(true, s.Pending.Load() != 0, false)
 			return
 		}
 	}
+}
+
+// begin makes the vCPU a sleeping one, of a new generation.
+func (s *Sleeper) begin() (mine uint64) {
+	mine = (s.state.Load()|parked)&^parked + generation | parked
+	s.state.Store(mine)
+	return mine
+}
+
+// paused lets a pause pass if one was requested, and reports whether it was. Until
+// the sleep begins anew, who wakes the vCPU finds it awake; what they raised is
+// found afterwards.
+func (s *Sleeper) paused() bool {
+	if s.requests.And(^uint32(Pause))&Pause == 0 {
+		return false
+	}
+	s.host.Pause()
+	return true
 }
 
 // rest waits for the timer.

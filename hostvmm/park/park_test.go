@@ -19,17 +19,19 @@ func bothWays(t *testing.T, test func(t *testing.T, wait Wait)) {
 
 type guest struct {
 	*Sleeper
-	kicks, interrupts atomic.Uint64
+	kicks, interrupts, pauses atomic.Uint64
+	open                      chan struct{} // a pause lasts until it is closed
 }
 
 func newGuest(t *testing.T, wait Wait) *guest {
 	t.Helper()
 	start := time.Now()
-	g := &guest{}
+	g := &guest{open: make(chan struct{})}
 	s, err := New(Shared{new(atomic.Uint64), new(atomic.Uint64), new(atomic.Uint32)}, Host{
 		Now:       func() uint64 { return uint64(time.Since(start)) },
 		Kick:      func() { g.kicks.Add(1) },
 		Interrupt: func() { g.interrupts.Add(1) },
+		Pause:     func() { g.pauses.Add(1); <-g.open },
 	}, wait)
 	require.NoError(t, err)
 	t.Cleanup(func() { s.Close() })
@@ -107,6 +109,31 @@ func testRequestWakesWithoutAnEvent(t *testing.T, wait Wait) {
 	require.EqualValues(t, 1, g.kicks.Load())
 }
 
+func TestAPauseWakesNoGuest(t *testing.T) { bothWays(t, testAPauseWakesNoGuest) }
+
+func testAPauseWakesNoGuest(t *testing.T, wait Wait) {
+	g := newGuest(t, wait)
+	g.in(50 * time.Millisecond)
+	due := g.Due.Load()
+	done := make(chan struct{})
+	go func() { g.Park(); close(done) }()
+	g.waitParked(t)
+	g.Request(Pause)
+	require.Eventually(t, func() bool { return g.pauses.Load() == 1 }, 10*time.Second, time.Millisecond)
+	for g.host.Now() < due+uint64(20*time.Millisecond) {
+		time.Sleep(time.Millisecond)
+	}
+	select {
+	case <-done:
+		t.Fatal("it went on during the pause")
+	default:
+	}
+	close(g.open)
+	<-done // the deadline passed meanwhile
+	require.EqualValues(t, 1, g.Counts().Parks)
+	require.Zero(t, g.Requests())
+}
+
 func TestWantInterruptsOnlyARunningGuest(t *testing.T) {
 	bothWays(t, testWantInterruptsOnlyARunningGuest)
 }
@@ -161,6 +188,15 @@ func testNoWakeUpIsLost(t *testing.T, wait Wait) {
 			}
 		})
 	}
+	close(g.open) // pauses come and go at once
+	var over atomic.Bool
+	go func() {
+		for !over.Load() {
+			g.Request(Pause)
+			time.Sleep(time.Duration(rand.IntN(100)) * time.Microsecond)
+		}
+	}()
+	defer over.Store(true)
 	stop := make(chan struct{})
 	go func() { raising.Wait(); close(stop); g.Request(Stop) }()
 	limit := time.After(2 * time.Minute)
