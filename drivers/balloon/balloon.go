@@ -137,16 +137,21 @@ func (b *Balloon) setQueues() transport.Code {
 // force, which are all that the device offers; or, if there is no such queue, the
 // specification's.
 func (b *Balloon) placeReport() {
+	b.reportQueue = dense(b.features)
+	if !b.regs.HasQueue(b.reportQueue) {
+		b.reportQueue = queueReportSpec
+	}
+}
+
+// dense is the reporting queue's number if only queues of these features count.
+func dense(features uint32) uint32 {
 	n := uint32(queueStats)
 	for _, f := range [...]uint32{FeatStats, FeatHint} {
-		if b.features&f != 0 {
+		if features&f != 0 {
 			n++
 		}
 	}
-	if !b.regs.HasQueue(n) {
-		n = queueReportSpec
-	}
-	b.reportQueue = n
+	return n
 }
 
 // Ready reports whether Init was done.
