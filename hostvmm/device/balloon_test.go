@@ -159,13 +159,13 @@ func TestStats(t *testing.T) {
 // fuzzBalloon plays a guest that has set a queue up and then writes what it likes:
 // memory, registers, doorbells.
 func fuzzBalloon(f *testing.F, queue uint32) {
-	const size, page = 1 << 16, 4096
+	const size, page = 1 << 15, 4096
 	request := func(length uint32, flags uint16) []byte {
 		d := newBalloonDriver(size, queue)
 		d.desc(0, textAt, length, flags, 0)
 		d.offer(0)
-		copy(d.mem[textAt:], []byte{8, 0, 0, 0, 9, 0, 0, 0, 3, 0, 0, 0, 0xff, 0xff, 0xff, 0xff})
-		return d.mem
+		copy(d.mem[textAt:], []byte{4, 0, 0, 0, 9, 0, 0, 0, 3, 0, 0, 0, 0xff, 0xff, 0xff, 0xff})
+		return d.mem[descAt : textAt+64]
 	}
 	bell := []byte{regQueueNotify, 0, byte(queue), 0, 0, 0}
 	f.Add(request(16, 0), bell)
@@ -176,19 +176,15 @@ func fuzzBalloon(f *testing.F, queue uint32) {
 	f.Fuzz(func(t *testing.T, content, writes []byte) {
 		d := newBalloonDriver(size, queue)
 		copy(d.mem[descAt:], content)
-		if len(content) == size {
-			copy(d.mem, content)
-		}
-		for range min(len(writes)/6, 64) {
+		for range min(len(writes)/6, 16) {
 			d.released = d.released[:0]
 			d.dev.Write(uint64(binary.LittleEndian.Uint16(writes)), writes[2:6])
 			writes = writes[6:]
 			require.LessOrEqual(t, len(d.released), balloonQueueMax*(maxPFNBytes/4), "work for one access")
 			for _, r := range d.released {
-				require.Zero(t, (r[0]|r[1])%page)
-				require.NotZero(t, r[1])
-				require.LessOrEqual(t, r[0], uint64(size))
-				require.LessOrEqual(t, r[1], size-r[0])
+				if (r[0]|r[1])%page != 0 || r[1] == 0 || r[0] > size || r[1] > size-r[0] {
+					t.Fatalf("%#x bytes at %#x were given back", r[1], r[0])
+				}
 			}
 			d.b.AskStats()
 			stats, _ := d.b.Stats()
