@@ -2,7 +2,6 @@ package hostvmm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -17,12 +16,6 @@ import (
 const (
 	DefaultSampleHz = 99
 	MaxSampleHz     = 1000
-)
-
-// Reasons why a machine can't be sampled.
-var (
-	ErrSampled    = errors.New("the machine is being sampled already: try again when that has ended")
-	ErrNotRunning = errors.New("the machine does not run")
 )
 
 // idlePart says how little CPU time a vCPU may have used since it last answered to
@@ -62,11 +55,11 @@ func (m *Machine) Sample(ctx context.Context, o sample.Options) (sample.Result, 
 		return sample.Result{}, fmt.Errorf("sampling at %d Hz: use 1 to %d", o.Hz, MaxSampleHz)
 	}
 	if !m.sampling.mu.TryLock() {
-		return sample.Result{}, ErrSampled
+		return sample.Result{}, sample.ErrBusy
 	}
 	defer m.sampling.mu.Unlock()
 	if !m.Running() {
-		return sample.Result{}, ErrNotRunning
+		return sample.Result{}, sample.ErrNotRunning
 	}
 	tick := time.Second / time.Duration(o.Hz)
 	s := &sampler{

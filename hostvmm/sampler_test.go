@@ -66,7 +66,7 @@ func TestSampleOfALoop(t *testing.T) {
 	assert.Nil(t, m.cpus[0].Load().probe.to.Load())
 	end()
 	_, err := m.Sample(t.Context(), sample.Options{Hz: DefaultSampleHz})
-	assert.ErrorIs(t, err, ErrNotRunning)
+	assert.ErrorIs(t, err, sample.ErrNotRunning)
 }
 
 // A machine that sleeps has no exit, no wake-up and no sample.
@@ -98,7 +98,7 @@ func TestSampleIsForOne(t *testing.T) {
 	code.Jump(code.Here())
 	m := newMachine(t, code)
 	_, err := m.Sample(t.Context(), sample.Options{Hz: DefaultSampleHz})
-	require.ErrorIs(t, err, ErrNotRunning)
+	require.ErrorIs(t, err, sample.ErrNotRunning)
 	end := start(t, m)
 	for _, hz := range []int{0, -1, MaxSampleHz + 1} {
 		_, err := m.Sample(t.Context(), sample.Options{Hz: hz})
@@ -112,7 +112,7 @@ func TestSampleIsForOne(t *testing.T) {
 	go func() { r, err := m.Sample(context.Background(), sample.Options{Hz: 1}); first <- result{r, err} }()
 	require.Eventually(t, func() bool { return m.cpus[0].Load().probe.to.Load() != nil }, limit, time.Millisecond)
 	_, err = m.Sample(t.Context(), sample.Options{Hz: DefaultSampleHz})
-	assert.ErrorIs(t, err, ErrSampled)
+	assert.ErrorIs(t, err, sample.ErrBusy)
 	end() // ends the sampling, too
 	one := <-first
 	require.NoError(t, one.err)

@@ -8,6 +8,7 @@ package sample
 
 import (
 	"encoding/binary"
+	"errors"
 	"slices"
 	"time"
 )
@@ -17,6 +18,12 @@ import (
 const (
 	MaxFrames = 64
 	MaxStacks = 8192
+)
+
+// Reasons why a machine can't be sampled.
+var (
+	ErrBusy       = errors.New("the machine is being sampled already: try again when that has ended")
+	ErrNotRunning = errors.New("the machine does not run")
 )
 
 // Options say how to sample.
