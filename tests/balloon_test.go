@@ -24,7 +24,7 @@ func moverMemory() uint64 {
 // without anybody asking.
 func TestDroppedMemoryGoesToTheHost(t *testing.T) {
 	memory := moverMemory()
-	onMovers(t, memory, func(t *testing.T, m *mover) {
+	onMovers(t, memory, 1, func(t *testing.T, m *mover) {
 		m.order(t, "use 1")
 		m.order(t, "drop")
 		before := m.resident()
@@ -44,7 +44,7 @@ func TestDroppedMemoryGoesToTheHost(t *testing.T) {
 // when the target goes up.
 func TestTargetIsReached(t *testing.T) {
 	memory := moverMemory()
-	onMovers(t, memory, func(t *testing.T, m *mover) {
+	onMovers(t, memory, 1, func(t *testing.T, m *mover) {
 		full, _, wide := m.memory(t)
 		for range 3 {
 			m.target(memory / 4)
@@ -67,7 +67,7 @@ func TestTargetIsReached(t *testing.T) {
 // again, and finds what it left.
 func TestGrowthDeflates(t *testing.T) {
 	memory := moverMemory()
-	onMovers(t, memory, func(t *testing.T, m *mover) {
+	onMovers(t, memory, 1, func(t *testing.T, m *mover) {
 		m.target(memory / 4)
 		await(t, "target reached", func() bool { return m.actual() == memory/4 })
 		m.order(t, fmt.Sprintf("use %d", memory/mib/2))
@@ -79,11 +79,36 @@ func TestGrowthDeflates(t *testing.T) {
 	})
 }
 
+// A target that moves up and down while the program grows and shrinks on two vCPUs:
+// nothing is lost, and in the end the target is reached.
+func TestTargetMovesUnderLoad(t *testing.T) {
+	memory := moverMemory()
+	onMovers(t, memory, 2, func(t *testing.T, m *mover) {
+		m.order(t, fmt.Sprintf("use %d", memory/mib/8))
+		done := make(chan string)
+		go func() { done <- m.order(t, "cycle "+long("15", "100")) }()
+		moves := 0
+		for over := false; !over; moves++ {
+			m.target(memory >> (moves % 4))
+			select {
+			case got := <-done:
+				assert.Equal(t, long("15 cycles", "100 cycles"), got)
+				over = true
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+		t.Logf("%d targets", moves)
+		m.target(memory / 2)
+		await(t, "target reached", func() bool { return m.actual() == memory/2 })
+		m.order(t, "check")
+	})
+}
+
 // A target below what the program holds ends in a balloon that stays as it is, and
 // nobody works at it.
 func TestImpossibleTarget(t *testing.T) {
 	memory := moverMemory()
-	onMovers(t, memory, func(t *testing.T, m *mover) {
+	onMovers(t, memory, 1, func(t *testing.T, m *mover) {
 		m.order(t, fmt.Sprintf("use %d", memory/mib/2))
 		m.target(memory / 8)
 		await(t, "some was given up", func() bool { return m.actual() < memory*3/4 })
@@ -110,7 +135,7 @@ func TestMemoryGrows(t *testing.T) {
 	}
 	{
 		const boot, most = 32 * mib, 256 * mib
-		m := startKVM(t, boot, most)
+		m := startKVM(t, boot, most, 1)
 		total, _, limit := m.memory(t)
 		assert.Less(t, total, uint64(boot))
 		assert.Greater(t, limit, uint64(most*3/4), "the collector's limit is the ceiling's")

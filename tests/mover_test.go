@@ -67,11 +67,11 @@ func await(t *testing.T, what string, so func() bool) {
 }
 
 // onMovers runs a test on each machine with a balloon.
-func onMovers(t *testing.T, memory uint64, test func(t *testing.T, m *mover)) {
+func onMovers(t *testing.T, memory uint64, cpus int, test func(t *testing.T, m *mover)) {
 	ran := false
 	for _, c := range []struct {
 		name, tier, missing string
-		start               func(t *testing.T, memory, most uint64) *mover
+		start               func(t *testing.T, memory, most uint64, cpus int) *mover
 	}{
 		{"kvm", "kvm", needsKVM(), startKVM},
 		{"microvm", "qemu", needsQEMU(), startQEMU},
@@ -80,7 +80,7 @@ func onMovers(t *testing.T, memory uint64, test func(t *testing.T, m *mover)) {
 			continue
 		}
 		ran = true
-		t.Run(c.name, func(t *testing.T) { test(t, c.start(t, memory, 0)) })
+		t.Run(c.name, func(t *testing.T) { test(t, c.start(t, memory, 0, cpus)) })
 	}
 	if !ran {
 		t.Skip("neither KVM nor QEMU for this tier")
@@ -88,7 +88,7 @@ func onMovers(t *testing.T, memory uint64, test func(t *testing.T, m *mover)) {
 }
 
 // startKVM runs the program in a machine of this process.
-func startKVM(t *testing.T, memory, most uint64) *mover {
+func startKVM(t *testing.T, memory, most uint64, cpus int) *mover {
 	im, err := loader.Open(app(t, "balloon"))
 	require.NoError(t, err)
 	defer im.Close()
@@ -98,7 +98,7 @@ func startKVM(t *testing.T, memory, most uint64) *mover {
 	in, orders, err := os.Pipe()
 	require.NoError(t, err)
 	answers, out := io.Pipe()
-	m, err := hostvmm.New(host, im, vm.Config{Image: "balloon", Memory: memory, MaxMemory: most, CPUs: 1,
+	m, err := hostvmm.New(host, im, vm.Config{Image: "balloon", Memory: memory, MaxMemory: most, CPUs: cpus,
 		Stdin: in, Stdout: out, Stderr: out}, hostvmm.Options{SmallPages: true})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
@@ -133,7 +133,7 @@ func (m *mover) begin(t *testing.T) {
 
 // startQEMU runs the program under `doze run`, and speaks QMP with its QEMU: doze
 // starts a script in its place, which knows where.
-func startQEMU(t *testing.T, memory, _ uint64) *mover {
+func startQEMU(t *testing.T, memory, _ uint64, cpus int) *mover {
 	dir := t.TempDir()
 	real, err := exec.LookPath("qemu-system-x86_64")
 	require.NoError(t, err)
@@ -142,7 +142,7 @@ func startQEMU(t *testing.T, memory, _ uint64) *mover {
 
 	ctx, stop := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, doze, "run", "--vmm", "qemu", "--machine", "microvm", "--accel", "tcg",
-		"--memory", fmt.Sprintf("%dM", memory/mib), app(t, "balloon"))
+		"--memory", fmt.Sprintf("%dM", memory/mib), "--cpus", strconv.Itoa(cpus), app(t, "balloon"))
 	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
