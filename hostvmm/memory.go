@@ -151,7 +151,7 @@ func (m *Machine) askStats() (seen uint64, asked bool) {
 	m.io.Lock()
 	defer m.io.Unlock()
 	_, seen = m.balloon.Stats()
-	if !m.Running() || m.closed || m.Parked() && seen > 0 && sleeps == m.ram.asked {
+	if !m.Running() || m.Paused() || m.closed || m.Parked() && seen > 0 && sleeps == m.ram.asked {
 		return seen, false
 	}
 	// What the guest does to answer is one more sleep.
