@@ -34,6 +34,11 @@ func (c *Code) In8(port uint16) *Code {
 	return c.emit(0xba).imm32(uint32(port)).emit(0xec)
 }
 
+// In32 reads four bytes from a port into EAX.
+func (c *Code) In32(port uint16) *Code {
+	return c.emit(0xba).imm32(uint32(port)).emit(0xed)
+}
+
 // OutAL writes AL to a port.
 func (c *Code) OutAL(port uint16) *Code {
 	return c.emit(0xba).imm32(uint32(port)).emit(0xee)
