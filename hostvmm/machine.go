@@ -42,6 +42,7 @@ type Machine struct {
 	ended        atomic.Bool
 	stopping     atomic.Bool
 	gate         gate
+	moving       moving
 	sampling     sampling
 
 	// The first vCPU is there from the beginning, the others from when the guest
@@ -81,7 +82,7 @@ func New(h *Host, im *loader.Image, c vm.Config, o Options) (m *Machine, err err
 	m = &Machine{
 		host: h, ownThread: o.OwnThread, entryAP: im.EntryAP(), com1: writer(c.Stdout), com2: writer(c.Stderr),
 		stdin: c.Stdin, signals: c.Signals,
-		cpus: make([]atomic.Pointer[vcpu], max(c.CPUs, 1)), ends: make(chan error, 1), gate: newGate(),
+		cpus: make([]atomic.Pointer[vcpu], max(c.CPUs, c.MaxCPUs, 1)), ends: make(chan error, 1), gate: newGate(),
 		sampling: sampling{ended: make(chan struct{})},
 	}
 	defer func() {
@@ -112,14 +113,17 @@ func New(h *Host, im *loader.Image, c vm.Config, o Options) (m *Machine, err err
 	if err != nil {
 		return nil, err
 	}
+	m.moving.target.Store(int32(max(c.CPUs, 1)))
 	m.clock = newWall(m.mem, m.vm, func() bool { return m.Parked() || m.Paused() })
 	return m, first.enter(im.Entry64(), kvm.Regs{RBX: startInfo})
 }
 
 func checkConfig(im *loader.Image, c vm.Config) error {
 	switch {
-	case c.CPUs > abi.MaxVCPUs:
-		return fmt.Errorf("%d vCPUs: at most %d", c.CPUs, abi.MaxVCPUs)
+	case max(c.CPUs, c.MaxCPUs) > abi.MaxVCPUs:
+		return fmt.Errorf("%d vCPUs: at most %d", max(c.CPUs, c.MaxCPUs), abi.MaxVCPUs)
+	case c.MaxCPUs != 0 && c.MaxCPUs < c.CPUs:
+		return fmt.Errorf("%d vCPUs of at most %d", c.CPUs, c.MaxCPUs)
 	case c.Memory > loader.MaxMemory:
 		return fmt.Errorf("memory of %d MiB: at most %d MiB fit below the devices", c.Memory>>20, uint64(loader.MaxMemory)>>20)
 	case c.Memory%abi.PageSize != 0:

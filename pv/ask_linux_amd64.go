@@ -14,6 +14,9 @@ const (
 	opMemory = abi.PVMemory
 	opCPUs   = abi.PVCPUs
 	opExits  = abi.PVExits
+	opChange = abi.PVChange
+	opAnswer = abi.PVAnswer
+	opWatch  = abi.PVWatch
 )
 
 // ask fills words with the kernel's answer and returns how many of them it

@@ -9,6 +9,9 @@ const (
 	opMemory
 	opCPUs
 	opExits
+	opChange
+	opAnswer
+	opWatch
 )
 
 // ask has nobody to ask here.

@@ -24,6 +24,7 @@ const defaultMemory = 128 << 20
 type runFlags struct {
 	backend backendFlags
 	cpus    int
+	maxCPUs int
 	memory  sizeValue
 	max     sizeValue
 	env     []string
@@ -63,6 +64,7 @@ itself failed.`,
 	flags.SetInterspersed(false)
 	f.backend.add(flags)
 	flags.IntVar(&f.cpus, "cpus", 1, "number of vCPUs")
+	flags.IntVar(&f.maxCPUs, "max-cpus", 0, "vCPUs that it may come to have (doze cpus); as many as --cpus if 0")
 	flags.Var(&f.memory, "memory", "memory of the machine, as 64M or 1G")
 	flags.Var(&f.max, "max-memory", "memory that it may come to have, if it needs it")
 	flags.StringArrayVar(&f.env, "env", nil, "set an environment variable, NAME=VALUE (repeat for more)")
@@ -82,6 +84,9 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	if f.cpus < 1 {
 		return fmt.Errorf("run: --cpus %d: use at least 1", f.cpus)
 	}
+	if f.maxCPUs != 0 && f.maxCPUs < f.cpus {
+		return fmt.Errorf("run: --max-cpus %d: use at least --cpus, %d", f.maxCPUs, f.cpus)
+	}
 	backend, err := f.backend.choose()
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
@@ -92,7 +97,7 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	}
 	signals := passSignals(ctx)
 	res, err := backend.run(ctx, vm.Config{
-		Image: path, Name: name, Args: args, Env: f.env, Memory: uint64(f.memory), MaxMemory: uint64(f.max), CPUs: f.cpus,
+		Image: path, Name: name, Args: args, Env: f.env, Memory: uint64(f.memory), MaxMemory: uint64(f.max), CPUs: f.cpus, MaxCPUs: f.maxCPUs,
 		Dir: f.dir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals, Idle: f.idle, Strace: f.strace, Start: start,
 	})
 	if err != nil {

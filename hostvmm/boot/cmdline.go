@@ -35,6 +35,7 @@ const (
 	wordAccel  = "doze.accel="
 	wordStrace = "doze.strace"
 	wordCPUs   = "doze.cpus="
+	wordMost   = "doze.cpus.max="
 	wordDir    = "doze.cwd="
 	wordTree   = "doze.tree="
 	wordLines  = "doze.control="
@@ -56,6 +57,7 @@ type Line struct {
 	VMM, Accel string
 	Strace     bool
 	CPUs       int    // vCPUs; 0 and 1 are not written
+	MaxCPUs    int    // vCPUs there may come to be; not written unless more than CPUs
 	MaxMemory  uint64 // bytes of RAM there may come to be; 0 is not written
 	Dir        string // first working directory, absolute; / if empty
 	TreeRW     bool   // the embedded tree can be changed
@@ -83,7 +85,7 @@ func FromConfig(c vm.Config, vmm, accel string) Line {
 	}
 	return Line{
 		Env: c.Env, HLT: c.Idle == vm.IdleHLT, Start: start, VMM: vmm, Accel: accel,
-		Strace: c.Strace, CPUs: c.CPUs, MaxMemory: c.MaxMemory, Dir: c.Dir, TreeRW: c.TreeWritable, Args: append([]string{name}, c.Args...),
+		Strace: c.Strace, CPUs: c.CPUs, MaxCPUs: c.MaxCPUs, MaxMemory: c.MaxMemory, Dir: c.Dir, TreeRW: c.TreeWritable, Args: append([]string{name}, c.Args...),
 	}
 }
 
@@ -116,6 +118,9 @@ func (l Line) Encode(limit int) (string, error) {
 	}
 	if l.CPUs > 1 {
 		words = append(words, wordCPUs+strconv.Itoa(l.CPUs))
+	}
+	if l.MaxCPUs > max(l.CPUs, 1) {
+		words = append(words, wordMost+strconv.Itoa(l.MaxCPUs))
 	}
 	if l.MaxMemory > 0 {
 		words = append(words, wordMemory+strconv.FormatUint(l.MaxMemory, 10))

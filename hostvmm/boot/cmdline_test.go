@@ -23,6 +23,8 @@ func TestEncode(t *testing.T) {
 		{"environment", Line{Env: []string{"A=b c", "E="}}, "doze.env=A=b%20c doze.env=E= --"},
 		{"machine", Line{HLT: true, Start: time.Unix(1, 5), VMM: "qemu-microvm", Accel: "tcg", Strace: true, CPUs: 4},
 			"doze.idle=hlt doze.start=1000000005 doze.vmm=qemu-microvm doze.accel=tcg doze.strace doze.cpus=4 --"},
+		{"vCPUs that may come", Line{CPUs: 2, MaxCPUs: 8}, "doze.cpus=2 doze.cpus.max=8 --"},
+		{"as many as there are", Line{CPUs: 2, MaxCPUs: 2}, "doze.cpus=2 --"},
 		{"tree", Line{Dir: "/a b/c", TreeRW: true}, "doze.cwd=/a%20b/c doze.tree=rw --"},
 		{"control lines", Line{COM3: true}, "doze.control=com3 --"},
 		{"device", Line{Devices: []Device{{0x200, 0xfeb00e00, 12}}}, "virtio_mmio.device=0x200@0xfeb00e00:12 --"},
@@ -39,6 +41,10 @@ func TestEncode(t *testing.T) {
 			assert.Equal(t, c.line.Dir, back.Dir)
 			assert.Equal(t, c.line.TreeRW, back.TreeRW)
 			assert.Equal(t, c.line.COM3, back.COM3)
+			assert.Equal(t, c.line.CPUs, back.CPUs)
+			if c.line.MaxCPUs > c.line.CPUs {
+				assert.Equal(t, c.line.MaxCPUs, back.MaxCPUs)
+			}
 			assert.True(t, c.line.Start.Equal(back.Start) || c.line.Start.IsZero())
 		})
 	}
@@ -68,7 +74,7 @@ func TestEncodeRefuses(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	for _, text := range []string{"-- %", "-- %1", "-- %zz", "doze.start=x", "virtio_mmio.device=1@2", "virtio_mmio.device=1@2:x"} {
+	for _, text := range []string{"-- %", "-- %1", "-- %zz", "doze.start=x", "doze.cpus=0", "doze.cpus.max=x", "doze.cpus.max=0", "virtio_mmio.device=1@2", "virtio_mmio.device=1@2:x"} {
 		_, err := Decode(text)
 		assert.Error(t, err, text)
 	}

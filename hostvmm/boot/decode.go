@@ -56,6 +56,12 @@ func (l *Line) machineWord(word string) error {
 		if n > 1 {
 			l.CPUs = n
 		}
+	} else if v, ok := strings.CutPrefix(word, wordMost); ok {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 {
+			return fmt.Errorf("command line: %s%s: want a number from 1 on", wordMost, v)
+		}
+		l.MaxCPUs = n
 	} else if v, ok := strings.CutPrefix(word, wordMemory); ok {
 		n, err := strconv.ParseUint(v, 10, 64)
 		if err != nil {

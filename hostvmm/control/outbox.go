@@ -16,6 +16,9 @@ func SignalLine(n int) string { return "signal " + strconv.Itoa(n) + "\n" }
 // bytes.
 func EOFLine(total uint64) string { return "eof " + strconv.FormatUint(total, 10) + "\n" }
 
+// CPUsLine is the control line that asks for n vCPUs.
+func CPUsLine(n int) string { return "cpus " + strconv.Itoa(n) + "\n" }
+
 // InputLine is the control line before n bytes of standard input.
 func InputLine(n int) string { return "input " + strconv.Itoa(n) + "\n" }
 

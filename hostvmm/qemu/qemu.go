@@ -58,6 +58,9 @@ func Run(ctx context.Context, c vm.Config, o Options) (vm.Result, error) {
 	if c.MaxMemory > c.Memory {
 		return vm.Result{}, fmt.Errorf("memory up to %d MiB: QEMU's machines can't grow: give them that much at once, with --memory, or use --vmm kvm", c.MaxMemory>>20)
 	}
+	if c.MaxCPUs > max(c.CPUs, 1) {
+		return vm.Result{}, fmt.Errorf("up to %d vCPUs: QEMU's machines keep those they boot with: give them that many at once, with --cpus, or use --vmm kvm", c.MaxCPUs)
+	}
 	if err := checkImage(c); err != nil {
 		return vm.Result{}, err
 	}

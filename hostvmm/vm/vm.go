@@ -22,6 +22,8 @@ type Config struct {
 	// them; 0 means Memory. hostvmm only.
 	MaxMemory uint64
 	CPUs      int // vCPUs, at least 1
+	// MaxCPUs is how many vCPUs there can come to be; 0 is CPUs.
+	MaxCPUs int
 
 	// If both are the same, what the program writes arrives in the order in
 	// which it wrote it; with several vCPUs the writer may then be called by

@@ -180,6 +180,18 @@ const (
 	MachineWall    = 0x48 // i64: wall clock minus kvmclock, ns
 	MachineTree    = 0x50 // u64: address of the embedded tree, a cpio archive; 0 = none
 	MachineTreeEnd = 0x58 // u64: its end
+	MachineOnline  = 0x60 // u64: mask of the vCPUs that run threads, written by the kernel
+	MachineMoves   = 0x68 // u32: requests for a number of vCPUs that the kernel has answered
+	MachineVerdict = 0x6c // u32: its last answer, Move...
+)
+
+// Answers to a control line `cpus N`.
+const (
+	MoveDone       = 1 // N vCPUs run threads
+	MoveVetoed     = 2 // the program does not want it
+	MoveNoMemory   = 3 // no memory for another vCPU's stack
+	MoveImpossible = 4 // the machine can't have so many, or it was 0
+	MoveReplaced   = 5 // another request came before the program had answered
 )
 
 // Magic marks a machine page ("DozeMach", little-endian).

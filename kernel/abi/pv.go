@@ -15,6 +15,7 @@ const (
 	PVChange = 5 // waits until the number of vCPUs is to change; from, to
 	PVAnswer = 6 // the answer to that: 1 allowed, 0 vetoed, in the first word
 	PVExits  = 7 // wake-ups from idleness, timer interrupts, requests to ring 0, unknown calls
+	PVWatch  = 8 // from now on PVChange is asked about each change; no words
 )
 
 // How a vCPU's timer is armed, in PVClock.

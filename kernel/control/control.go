@@ -14,6 +14,7 @@ const (
 	Signal      // Value is a signal for the program, 1 to MaxSignal
 	EOF         // standard input ends after Value bytes in all
 	Data        // the byte just given is input; Value more of it follow
+	CPUs        // so many vCPUs are to run threads
 )
 
 // MaxSignal is the highest signal of Linux.
@@ -60,6 +61,9 @@ func (p *Parser) end() Order {
 	}
 	if v, ok := p.number("signal "); ok && v > 0 && v <= MaxSignal {
 		return Order{Signal, v}
+	}
+	if v, ok := p.number("cpus "); ok {
+		return Order{CPUs, v}
 	}
 	if v, ok := p.number("eof "); ok {
 		return Order{EOF, v}

@@ -16,6 +16,8 @@ func orders(text string) (got []string) {
 		switch o := p.Byte(text[i]); o.Kind {
 		case Signal:
 			got = append(got, fmt.Sprintf("signal %d", o.Value))
+		case CPUs:
+			got = append(got, fmt.Sprintf("cpus %d", o.Value))
 		case EOF:
 			got = append(got, fmt.Sprintf("eof %d", o.Value))
 		case Data:
@@ -35,6 +37,7 @@ func TestParser(t *testing.T) {
 	}{
 		{"signal", "signal 15\n", []string{"signal 15"}},
 		{"several", "signal 2\nsignal 15\neof 0\n", []string{"signal 2", "signal 15", "eof 0"}},
+		{"vCPUs", "cpus 4\ncpus 0\ncpus -1\ncpus\ncpus 3\n", []string{"cpus 4", "cpus 0", "cpus 3"}},
 		{"input", "input 5\na\nb\x00\nsignal 1\n", []string{`input "a\nb\x00\n"`, "signal 1"}},
 		{"no input", "input 0\nsignal 1\n", []string{"signal 1"}},
 		{"not ended", "signal 15", nil},
@@ -51,6 +54,7 @@ func TestParser(t *testing.T) {
 func FuzzParser(f *testing.F) {
 	f.Add([]byte("signal 15\neof 7\n"))
 	f.Add([]byte("input 3\nabceof 3\n"))
+	f.Add([]byte("cpus 8\ncpus 1\n"))
 	f.Add([]byte("input 18446744073709551615\nabc"))
 	f.Add([]byte(strings.Repeat("y", MaxLine+2) + "\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {

@@ -20,10 +20,11 @@ type dozeAlarm struct {
 const (
 	dozeAlarmThread = iota
 	dozeAlarmTimer
+	dozeAlarmChange // of the number of vCPUs, which the program has not answered
 )
 
 var dozeAlarms struct {
-	at [dozeMaxThreads + dozeMaxTimers]*dozeAlarm
+	at [dozeMaxThreads + dozeMaxTimers + 1]*dozeAlarm
 	n  int32
 }
 
@@ -96,6 +97,10 @@ func dozeExpire(now int64) {
 		dozeAlarmRemove(a)
 		if a.kind == dozeAlarmTimer {
 			dozeTimerFires((*dozeTimer)(unsafe.Pointer(a)), now)
+			continue
+		}
+		if a.kind == dozeAlarmChange {
+			dozeChangeUnanswered()
 			continue
 		}
 		t := (*dozeThread)(dozePtr(uintptr(unsafe.Pointer(a)) &^ (dozeThreadSize - 1)))

@@ -23,6 +23,7 @@ var dozeBootInfo struct {
 	forceHalt  bool
 	strace     bool
 	cpus       uint32
+	most       uint32 // vCPUs that there can come to be
 	vmm, accel dozeWord
 
 	args, argsEnd, envEnd uintptr // the program's arguments and environment, as strings with zeros
@@ -73,6 +74,7 @@ func dozeBoot(machine uintptr) {
 	dozeGate(abi.ReqHideLow, 0, 0, 0, 0, 0)
 	dozeStartVCPUs(&list)
 	dozeFirstThread(v, stack)
+	dozeMoveInit(dozeBootInfo.most)
 }
 
 var dozeNestedXsave [4096 + 64]byte

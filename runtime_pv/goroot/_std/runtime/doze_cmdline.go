@@ -134,6 +134,9 @@ func dozeReadCommandLine(p uintptr) (want uint32) {
 		} else if p := w.after("doze.cpus="); p != 0 {
 			v, _ := w.number(p)
 			want = uint32(v)
+		} else if p := w.after("doze.cpus.max="); p != 0 {
+			v, _ := w.number(p)
+			i.most = uint32(v)
 		} else if p := w.after("doze.memory.max="); p != 0 {
 			v, _ := w.number(p)
 			i.ceiling = uintptr(v)

@@ -147,6 +147,8 @@ func dozeControlByte(c byte) {
 	switch order := i.parser.Byte(c); order.Kind {
 	case control.Signal:
 		dozeRaiseProcess(uintptr(order.Value), dozeSiUser)
+	case control.CPUs:
+		dozeMoveAsked(order.Value)
 	case control.EOF:
 		i.ended, i.end = true, order.Value
 	case control.Data:

@@ -151,6 +151,7 @@ type dozeVCPU struct {
 	seen    uint32 // dozeMem.unmapped when translations were last dropped
 	nesting uint32 // faults of the kernel being served
 	apic    uint32 // id of its local APIC
+	leaving uint32 // 1: it is to run no threads
 	alive   uint32 // how far it is (dozeVCPUStarted...)
 	armed   int64  // deadline its timer is armed for, dozeForever if none
 	due     int64  // deadline it sleeps until, while it sleeps

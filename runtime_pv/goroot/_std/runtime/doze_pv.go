@@ -37,9 +37,12 @@ func dozePV(op, p, n uintptr) uintptr {
 			dozeTargetPages(), dozeBalloonPages()} {
 			w.put(int64(pages * dozePage))
 		}
-	case abi.PVCPUs:
-		n := int64(dozeCPUs())
-		w.put(n, n, n)
+	case abi.PVCPUs, abi.PVWatch, abi.PVChange, abi.PVAnswer:
+		if wait, errno := dozePVCPUs(w, op, p); wait {
+			return dozeWaitOn(dozeAddr(&dozeMove.target), dozeForever, true)
+		} else if errno != 0 {
+			return errno
+		}
 	case abi.PVExits:
 		s := &dozeStats
 		w.put(int64(s.wakeups), int64(s.timers), int64(s.gates), int64(s.unknown))

@@ -39,7 +39,10 @@ func dozeEnqueue(v *dozeVCPU, t, after *dozeThread) {
 func dozeHome(t *dozeThread) *dozeVCPU {
 	s := &dozeSched
 	if s.idle == 0 || s.ready+1 <= s.looking {
-		return dozeSelf()
+		if self := dozeSelf(); dozeOnline&self.bit() != 0 {
+			return self
+		}
+		return dozeVCPUAt(0) // this one is leaving
 	}
 	v := t.last
 	if v == nil || s.idle&v.bit() == 0 {

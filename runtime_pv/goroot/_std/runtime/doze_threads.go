@@ -123,13 +123,21 @@ func dozeSchedule() {
 	now := dozeNow()
 	dozeCharge(now)
 	v.current = nil
-	s.looking++
-	if s.ready == 0 {
-		dozeIdle(v)
-		now = dozeNow()
-		dozeCharge(now)
+	for {
+		if v.leaving != 0 {
+			dozeLeave(v)
+		}
+		s.looking++
+		if s.ready == 0 {
+			dozeIdle(v)
+		}
+		s.looking--
+		if s.ready > 0 && v.leaving == 0 {
+			break
+		}
 	}
-	s.looking--
+	now = dozeNow()
+	dozeCharge(now)
 	dozeRun(v, dozeDequeue(v), now)
 }
 
@@ -138,10 +146,10 @@ func dozeRun(v *dozeVCPU, t *dozeThread, now int64) {
 	v.current = t
 }
 
-// dozeIdle sleeps until a thread is ready.
+// dozeIdle sleeps until a thread is ready, or the vCPU is to leave.
 func dozeIdle(v *dozeVCPU) {
 	s := &dozeSched
-	for s.ready == 0 {
+	for s.ready == 0 && v.leaving == 0 {
 		dozeTakeInterrupts(v)
 		dozeExpire(dozeNow())
 		if s.ready > 0 {
@@ -253,7 +261,11 @@ func dozeAttend() {
 	if s.sysmon != nil && s.due <= now {
 		dozeWakeSysmon()
 	}
-	if s.ready > s.looking && (v.head != first || now-t.since >= dozeSlice) {
+	switch {
+	case v.leaving != 0:
+		dozeLeave(v)
+		dozeSchedule()
+	case s.ready > s.looking && (v.head != first || now-t.since >= dozeSlice):
 		dozeRequeue(t)
 	}
 }

@@ -147,10 +147,10 @@ func dozeVCPUInit(i, lo, nested uintptr) *dozeVCPU {
 func dozeStartVCPUs(l *topology.List) {
 	v := dozeSelf()
 	v.apic = l.APIC[0]
+	mmio.Store64(abi.MachinePage+abi.MachineAPEntry, uint64(goabi.FuncPCABI0(dozeVCPUEntry)))
 	if l.N == 1 {
 		return
 	}
-	mmio.Store64(abi.MachinePage+abi.MachineAPEntry, uint64(goabi.FuncPCABI0(dozeVCPUEntry)))
 	if !dozeStartCall {
 		dozeGate(abi.ReqAPPage, 0, 0, 0, 0, 0)
 	}
@@ -243,7 +243,7 @@ func dozeVCPUStart() {
 		dozeGate(abi.ReqHalt, 0, 0, 0, 0, 0)
 	}
 	dozeLock()
-	dozeAccountStart(v, dozeNow())
+	dozeArrive(v)
 	dozeSchedule()
 	dozeSettle()
 }

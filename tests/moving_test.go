@@ -1,0 +1,162 @@
+package tests
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/doze-vm/doze/hostvmm"
+	"github.com/doze-vm/doze/hostvmm/loader"
+	"github.com/doze-vm/doze/hostvmm/vm"
+)
+
+// moving is a machine of ours in this process.
+type moving struct {
+	*hostvmm.Machine
+	out     *lockedBuffer
+	signals chan vm.Signal
+	done    chan vm.Result
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// startMoving runs an image in this process under hostvmm, until its program says
+// that it has started.
+func startMoving(t *testing.T, c vm.Config) *moving {
+	t.Helper()
+	if tier := os.Getenv("DOZE_TIER"); tier != "" && tier != "kvm" {
+		t.Skip("hostvmm runs in the kvm tier")
+	}
+	if why := needsKVM(); why != "" {
+		t.Skip(why)
+	}
+	im, err := loader.Open(c.Image)
+	require.NoError(t, err)
+	defer im.Close()
+	h, err := hostvmm.OpenHost()
+	require.NoError(t, err)
+	defer h.Close()
+	v := &moving{out: new(lockedBuffer), signals: make(chan vm.Signal, 1), done: make(chan vm.Result, 1)}
+	c.Stdout, c.Stderr, c.Signals = io.Writer(v.out), io.Writer(v.out), v.signals
+	v.Machine, err = hostvmm.New(h, im, c, hostvmm.Options{})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		res, err := v.Run(ctx)
+		assert.NoError(t, err)
+		v.done <- res
+	}()
+	t.Cleanup(func() {
+		cancel()
+		for v.Running() {
+			time.Sleep(time.Millisecond)
+		}
+		_ = v.Close()
+	})
+	require.Eventually(t, func() bool { return bytes.Contains([]byte(v.out.String()), []byte("started\n")) }, limit, time.Millisecond, "%s", v.out)
+	return v
+}
+
+// end sends SIGTERM and waits for the program's end.
+func (v *moving) end(t *testing.T) result {
+	t.Helper()
+	v.signals <- vm.Signal(syscall.SIGTERM)
+	select {
+	case res := <-v.done:
+		return result{stdout: v.out.String(), status: res.ExitCode}
+	case <-time.After(limit):
+		t.Fatalf("the program did not end: %s", v.out)
+		return result{}
+	}
+}
+
+// vCPUs come and go under a load of everything, and nobody notices.
+func TestVCPUsComeAndGo(t *testing.T) {
+	steps, err := strconv.Atoi(long("200", "1000"))
+	require.NoError(t, err)
+	for _, idle := range []string{vm.IdlePark, vm.IdleHLT} {
+		t.Run(idle, func(t *testing.T) {
+			v := startMoving(t, vm.Config{Image: app(t, "moving"), Memory: 128 << 20, CPUs: 2, MaxCPUs: 8, Idle: idle})
+			require.Equal(t, 2, v.CPUStatus().Online)
+			n, changes := 2, 0
+			for range steps {
+				n = 1 + rand.IntN(8)
+				require.NoError(t, v.SetCPUs(n), "to %d: %s", n, v.out)
+				changes++
+				s := v.CPUStatus()
+				require.Equal(t, [3]int{n, n, 8}, [3]int{s.Online, s.Target, s.Max}, "%+v", s)
+				time.Sleep(time.Duration(rand.IntN(10)) * time.Millisecond)
+			}
+			r := v.end(t)
+			t.Log(r.stdout)
+			require.Equal(t, 0, r.status, r.stdout)
+			assert.Equal(t, n, r.number(t, "online"))
+			assert.Equal(t, n, r.number(t, "target"))
+			assert.Equal(t, 8, r.number(t, "max"))
+			// On a crowded host it may get no CPU in the second that it has to answer.
+			assert.InDelta(t, changes, r.number(t, "changes"), float64(changes)/10, "the program was asked")
+		})
+	}
+}
+
+func TestAProgramMayVeto(t *testing.T) {
+	v := startMoving(t, vm.Config{Image: app(t, "moving"), Memory: 128 << 20, CPUs: 1, MaxCPUs: 4, Args: []string{"-veto", "3"}})
+	require.NoError(t, v.SetCPUs(2))
+	require.ErrorIs(t, v.SetCPUs(3), hostvmm.ErrVetoed)
+	s := v.CPUStatus()
+	assert.Equal(t, [2]int{2, 2}, [2]int{s.Online, s.Target})
+	require.NoError(t, v.SetCPUs(4))
+	require.ErrorContains(t, v.SetCPUs(5), "1 to 4")
+	require.ErrorContains(t, v.SetCPUs(0), "1 to 4")
+	require.Equal(t, 0, v.end(t).status)
+}
+
+func TestMoreVCPUsAreRefusedByQEMU(t *testing.T) {
+	out, err := exec.Command(doze, "run", "--vmm", "qemu", "--cpus", "2", "--max-cpus", "4", app(t, "hello")).CombinedOutput()
+	require.Error(t, err)
+	assert.Contains(t, string(out), "QEMU's machines keep those they boot with: give them that many at once, with --cpus, or use --vmm kvm")
+}
+
+// A vCPU that is away costs nothing, and has no share in what happens.
+func TestAVCPUThatIsAwaySleeps(t *testing.T) {
+	v := startMoving(t, vm.Config{Image: app(t, "moving"), Memory: 128 << 20, CPUs: 3})
+	require.NoError(t, v.SetCPUs(1))
+	away := func() (run uint64) {
+		for _, c := range v.CPUStatus().Each[1:] {
+			require.Equal(t, vm.CPUOffline, c.State)
+			run += c.Run
+		}
+		return run
+	}
+	before := away()
+	time.Sleep(2 * time.Second)
+	assert.Equal(t, before, away(), "ns of CPU time of vCPUs that are away")
+	require.Equal(t, 0, v.end(t).status, fmt.Sprint(v.out))
+}
