@@ -1,16 +1,10 @@
 package tests
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"strconv"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,84 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/doze-vm/doze/hostvmm"
-	"github.com/doze-vm/doze/hostvmm/loader"
 	"github.com/doze-vm/doze/hostvmm/vm"
 )
-
-// moving is a machine of ours in this process.
-type moving struct {
-	*hostvmm.Machine
-	out     *lockedBuffer
-	signals chan vm.Signal
-	done    chan vm.Result
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// startMoving runs an image in this process under hostvmm, until its program says
-// that it has started.
-func startMoving(t *testing.T, c vm.Config) *moving {
-	t.Helper()
-	if tier := os.Getenv("DOZE_TIER"); tier != "" && tier != "kvm" {
-		t.Skip("hostvmm runs in the kvm tier")
-	}
-	if why := needsKVM(); why != "" {
-		t.Skip(why)
-	}
-	im, err := loader.Open(c.Image)
-	require.NoError(t, err)
-	defer im.Close()
-	h, err := hostvmm.OpenHost()
-	require.NoError(t, err)
-	defer h.Close()
-	v := &moving{out: new(lockedBuffer), signals: make(chan vm.Signal, 1), done: make(chan vm.Result, 1)}
-	c.Stdout, c.Stderr, c.Signals = io.Writer(v.out), io.Writer(v.out), v.signals
-	v.Machine, err = hostvmm.New(h, im, c, hostvmm.Options{})
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		res, err := v.Run(ctx)
-		assert.NoError(t, err)
-		v.done <- res
-	}()
-	t.Cleanup(func() {
-		cancel()
-		for v.Running() {
-			time.Sleep(time.Millisecond)
-		}
-		_ = v.Close()
-	})
-	require.Eventually(t, func() bool { return bytes.Contains([]byte(v.out.String()), []byte("started\n")) }, limit, time.Millisecond, "%s", v.out)
-	return v
-}
-
-// end sends SIGTERM and waits for the program's end.
-func (v *moving) end(t *testing.T) result {
-	t.Helper()
-	v.signals <- vm.Signal(syscall.SIGTERM)
-	select {
-	case res := <-v.done:
-		return result{stdout: v.out.String(), status: res.ExitCode}
-	case <-time.After(limit):
-		t.Fatalf("the program did not end: %s", v.out)
-		return result{}
-	}
-}
 
 // vCPUs come and go under a load of everything, and nobody notices.
 func TestVCPUsComeAndGo(t *testing.T) {
@@ -103,7 +21,7 @@ func TestVCPUsComeAndGo(t *testing.T) {
 	require.NoError(t, err)
 	for _, idle := range []string{vm.IdlePark, vm.IdleHLT} {
 		t.Run(idle, func(t *testing.T) {
-			v := startMoving(t, vm.Config{Image: app(t, "moving"), Memory: 128 << 20, CPUs: 2, MaxCPUs: 8, Idle: idle})
+			v := startHosted(t, vm.Config{Image: app(t, "moving"), Memory: 128 << 20, CPUs: 2, MaxCPUs: 8, Idle: idle})
 			require.Equal(t, 2, v.CPUStatus().Online)
 			n, changes := 2, 0
 			for range steps {
@@ -127,7 +45,7 @@ func TestVCPUsComeAndGo(t *testing.T) {
 }
 
 func TestAProgramMayVeto(t *testing.T) {
-	v := startMoving(t, vm.Config{Image: app(t, "moving"), Memory: 128 << 20, CPUs: 1, MaxCPUs: 4, Args: []string{"-veto", "3"}})
+	v := startHosted(t, vm.Config{Image: app(t, "moving"), Memory: 128 << 20, CPUs: 1, MaxCPUs: 4, Args: []string{"-veto", "3"}})
 	require.NoError(t, v.SetCPUs(2))
 	require.ErrorIs(t, v.SetCPUs(3), hostvmm.ErrVetoed)
 	s := v.CPUStatus()
@@ -146,7 +64,7 @@ func TestMoreVCPUsAreRefusedByQEMU(t *testing.T) {
 
 // A vCPU that is away costs nothing, and has no share in what happens.
 func TestAVCPUThatIsAwaySleeps(t *testing.T) {
-	v := startMoving(t, vm.Config{Image: app(t, "moving"), Memory: 128 << 20, CPUs: 3})
+	v := startHosted(t, vm.Config{Image: app(t, "moving"), Memory: 128 << 20, CPUs: 3})
 	require.NoError(t, v.SetCPUs(1))
 	away := func() (run uint64) {
 		for _, c := range v.CPUStatus().Each[1:] {
