@@ -24,9 +24,9 @@ var (
 	errNotReported = errors.New("the guest's answer makes no sense")
 )
 
-// moveLimit is how long a guest may take to change its vCPUs: its program may
+// MoveLimit is how long a guest may take to change its vCPUs: its program may
 // think for a second, and a busy host takes its time to run them all.
-const moveLimit = 15 * time.Second
+const MoveLimit = 15 * time.Second
 
 // moving is the state of changes of the number of vCPUs.
 type moving struct {
@@ -64,8 +64,8 @@ func (m *Machine) SetCPUs(n int) error {
 		if !m.Running() {
 			return errGone
 		}
-		if time.Since(start) > moveLimit {
-			return fmt.Errorf("%w within %v", errUnanswered, moveLimit)
+		if time.Since(start) > MoveLimit {
+			return fmt.Errorf("%w within %v", errUnanswered, MoveLimit)
 		}
 	}
 	switch verdict.Load() {

@@ -9,9 +9,9 @@ import (
 	"github.com/doze-vm/doze/hostvmm/park"
 )
 
-// pauseLimit is how long a vCPU may take to stop: far longer than any exit takes,
+// PauseLimit is how long a vCPU may take to stop: far longer than any exit takes,
 // unless what the guest prints goes to a pipe that nobody reads.
-const pauseLimit = 10 * time.Second
+const PauseLimit = 10 * time.Second
 
 // errGone is what is said of a machine that has ended, or is about to.
 var errGone = errors.New("the machine has ended")
@@ -95,7 +95,7 @@ func (m *Machine) Pause() error {
 	for c := range m.vcpus() {
 		c.sleeper.Request(park.Pause)
 	}
-	limit := time.NewTimer(pauseLimit)
+	limit := time.NewTimer(PauseLimit)
 	defer limit.Stop()
 	for {
 		if m.stopping.Load() { // the release of stop may have been before this pause
@@ -109,7 +109,7 @@ func (m *Machine) Pause() error {
 		case <-g.change:
 		case <-limit.C:
 			g.release()
-			return fmt.Errorf("a vCPU has not stopped within %v: what the program prints is not read", pauseLimit)
+			return fmt.Errorf("a vCPU has not stopped within %v: what the program prints is not read", PauseLimit)
 		}
 	}
 }

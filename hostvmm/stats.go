@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/doze-vm/doze/hostvmm/device"
 	"github.com/doze-vm/doze/hostvmm/park"
 	"github.com/doze-vm/doze/hostvmm/vm"
 )
@@ -38,16 +39,47 @@ type Stats struct {
 	Exits map[string]uint64 // to the VMM, by reason
 	Total uint64            // of Exits, without signals
 	Park  park.Counts
+	// Queues are those of the devices, those never used left out.
+	Queues []Queue
 	// Kernel are counters of KVM itself: exits it served without us, injected
 	// interrupts and the like. Nil while the machine runs, and on kernels that do
 	// not tell.
 	Kernel map[string]uint64
 }
 
+// Queue is a virtqueue and what it has seen.
+type Queue struct {
+	Device, Name string
+	device.QueueCounts
+}
+
+// queueNames are the devices' queues (VIRTIO 1.2, 5.3.2 and 5.5.2).
+var queueNames = []struct {
+	device string
+	queues []string
+}{
+	{"stdout", []string{"in", "out"}},
+	{"stderr", []string{"in", "out"}},
+	{"balloon", []string{"inflate", "deflate", "stats", "report"}},
+}
+
+func (m *Machine) queues() (list []Queue) {
+	m.io.Lock()
+	defer m.io.Unlock()
+	for i, d := range m.devices {
+		for j, counts := range d.Queues() {
+			if counts != (device.QueueCounts{}) {
+				list = append(list, Queue{queueNames[i].device, queueNames[i].queues[j], counts})
+			}
+		}
+	}
+	return list
+}
+
 // Stats returns the figures so far. Any goroutine may ask while the machine is
 // not closed.
 func (m *Machine) Stats() Stats {
-	s := Stats{Exits: make(map[string]uint64, exitKinds)}
+	s := Stats{Exits: make(map[string]uint64, exitKinds), Queues: m.queues()}
 	for c := range m.vcpus() {
 		s.Park.Add(c.sleeper.Counts())
 	}

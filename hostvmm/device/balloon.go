@@ -142,11 +142,7 @@ func (b *balloon) notify(i int, q *queue, mem Memory) (int, error) {
 
 // pages gives back the pages whose numbers a request holds, neighbours at once.
 func (b *balloon) pages(c chain, mem Memory) error {
-	size := 0
-	for _, part := range c.readable {
-		size += len(part)
-	}
-	if size > maxPFNBytes {
+	if size(c.readable) > maxPFNBytes {
 		return errQueue
 	}
 	var start, end uint64

@@ -85,7 +85,7 @@ func TestConsoleWritesChains(t *testing.T) {
 	require.EqualValues(t, usedBuffer, d.get(regInterruptStatus))
 	d.set(regInterruptACK, usedBuffer)
 	require.Zero(t, d.get(regInterruptStatus))
-	require.EqualValues(t, 20, d.dev.Notifies())
+	require.Equal(t, QueueCounts{Notifies: 20, Requests: 20, Bytes: uint64(out.Len())}, d.dev.Queues()[consoleOut])
 }
 
 func TestFeaturesMustBeVersion1Alone(t *testing.T) {

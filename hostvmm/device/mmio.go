@@ -72,7 +72,6 @@ type MMIO struct {
 	driverFeatures                           uint64
 	pending                                  uint32
 	queues                                   []queue
-	notifies                                 uint64
 	generation                               uint32
 }
 
@@ -80,8 +79,14 @@ func newMMIO(dev handler, mem Memory, interrupt func()) *MMIO {
 	return &MMIO{dev: dev, mem: mem, interrupt: interrupt, queues: make([]queue, dev.queues())}
 }
 
-// Notifies counts the doorbells rung so far.
-func (m *MMIO) Notifies() uint64 { return m.notifies }
+// Queues are the counts of each queue so far.
+func (m *MMIO) Queues() []QueueCounts {
+	counts := make([]QueueCounts, len(m.queues))
+	for i := range m.queues {
+		counts[i] = m.queues[i].counts
+	}
+	return counts
+}
 
 // Read answers a read at an offset of the window.
 func (m *MMIO) Read(offset uint64, data []byte) {
@@ -219,8 +224,10 @@ func (m *MMIO) writeQueue(reg, v uint32) {
 // stays off unless the driver took VERSION_1 and nothing that was not offered.
 func (m *MMIO) setStatus(v uint32) {
 	if v == 0 {
-		*m = MMIO{dev: m.dev, mem: m.mem, interrupt: m.interrupt, notifies: m.notifies, generation: m.generation,
-			queues: make([]queue, len(m.queues))}
+		*m = MMIO{dev: m.dev, mem: m.mem, interrupt: m.interrupt, generation: m.generation, queues: m.queues}
+		for i := range m.queues {
+			m.queues[i] = queue{counts: m.queues[i].counts}
+		}
 		m.dev.reset()
 		return
 	}
@@ -236,8 +243,11 @@ func (m *MMIO) live() bool {
 }
 
 func (m *MMIO) notify(i uint32) {
-	m.notifies++
-	if !m.live() || i >= uint32(len(m.queues)) {
+	if i >= uint32(len(m.queues)) {
+		return
+	}
+	m.queues[i].counts.Notifies++
+	if !m.live() {
 		return
 	}
 	served, err := m.dev.notify(int(i), &m.queues[i], m.mem)

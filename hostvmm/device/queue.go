@@ -24,6 +24,14 @@ type queue struct {
 	ready             bool
 	desc, avail, used uint64
 	next              uint16 // avail index to be looked at
+	counts            QueueCounts
+}
+
+// QueueCounts are what a queue has seen, over all resets of its device.
+type QueueCounts struct {
+	Notifies uint64 // doorbells rung
+	Requests uint64 // chains of descriptors returned as used
+	Bytes    uint64 // in their buffers that were read or written
 }
 
 // chain is a request: what the device may read, and what it may write.
@@ -31,6 +39,13 @@ type chain struct {
 	head               uint16
 	readable, writable [][]byte
 	at                 []uint64 // guest-physical addresses of the writable ones
+}
+
+func size(parts [][]byte) (n uint64) {
+	for _, part := range parts {
+		n += uint64(len(part))
+	}
+	return n
 }
 
 // parts returns the three areas, or false if they are not all RAM.
@@ -74,6 +89,7 @@ func (q *queue) serveChecked(mem Memory, each func(chain) error) (served int, er
 			if err = each(c); err != nil {
 				break
 			}
+			q.counts.Bytes += size(c.readable) + size(c.writable)
 			q.complete(used, c.head, 0)
 			served++
 		}
@@ -135,6 +151,7 @@ func (q *queue) fill(mem Memory, b []byte) (n int, err error) {
 	for _, part := range c.writable {
 		n += copy(part, b[n:])
 	}
+	q.counts.Bytes += uint64(n)
 	q.complete(used, c.head, uint32(n))
 	return n, nil
 }
@@ -180,6 +197,7 @@ func (q *queue) walk(mem Memory, desc []byte, head uint16) (chain, error) {
 // used one, with how many bytes were written: the element first, then the index.
 func (q *queue) complete(used []byte, head uint16, written uint32) {
 	q.next++
+	q.counts.Requests++
 	word := load32(used)
 	idx := uint16(word >> 16)
 	e := used[usedRing+usedElem*(uint32(idx)%q.size):]

@@ -52,6 +52,7 @@ type Counts struct {
 	Events    uint64 // sleeps ended by an event
 	Deadlines uint64 // sleeps ended by their deadline
 	Rechecks  uint64 // times the VMM looked at the clock without waking the guest
+	Late      Late   // of Deadlines
 }
 
 // Add adds another sleeper's counts.
@@ -61,6 +62,7 @@ func (c *Counts) Add(o Counts) {
 	c.Events += o.Events
 	c.Deadlines += o.Deadlines
 	c.Rechecks += o.Rechecks
+	c.Late.add(o.Late)
 }
 
 // The state holds a generation above its lowest bit, so that a raiser that was
@@ -80,6 +82,7 @@ type Sleeper struct {
 	requests atomic.Uint32
 
 	parks, sleeps, events, deadlines, rechecks atomic.Uint64
+	late                                       lateness
 
 	sleeping sync.Mutex    // what follows
 	slept    time.Duration // in sleeps that ended
@@ -134,7 +137,7 @@ func (s *Sleeper) Parked() bool { return s.state.Load()&parked != 0 }
 
 // Counts returns the counts so far.
 func (s *Sleeper) Counts() Counts {
-	return Counts{s.parks.Load(), s.sleeps.Load(), s.events.Load(), s.deadlines.Load(), s.rechecks.Load()}
+	return Counts{s.parks.Load(), s.sleeps.Load(), s.events.Load(), s.deadlines.Load(), s.rechecks.Load(), s.late.load()}
 }
 
 // wake ends a park, and reports whether there was one.
@@ -164,6 +167,9 @@ func (s *Sleeper) Park() {
 		}
 		if event || requests != 0 || due <= now {
 			s.state.Store(mine &^ parked) // a waker that was faster stored the same
+			if slept && !event && due <= now {
+				s.late.add(now - due)
+			}
 			s.count(slept, event, due <= now)
 			return
 		}

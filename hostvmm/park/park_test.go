@@ -81,6 +81,15 @@ func testDeadline(t *testing.T, wait Wait) {
 	c := g.Counts()
 	require.EqualValues(t, 1, c.Deadlines)
 	require.EqualValues(t, 1, c.Sleeps)
+	once := uint64(0)
+	for i, n := range c.Late.Classes {
+		once += n
+		if n > 0 && i < len(LateBounds) {
+			require.LessOrEqual(t, c.Late.Sum, LateBounds[i])
+		}
+	}
+	require.EqualValues(t, 1, once)
+	require.NotZero(t, c.Late.Sum)
 }
 
 func TestRaiseWakesOneThatSleepsForEver(t *testing.T) {

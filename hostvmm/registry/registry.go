@@ -1,0 +1,225 @@
+// Package registry is where the machines of a user are found: a folder with a
+// Unix socket for each, on which its API listens (docs/api.md).
+//
+// A machine is there as long as somebody listens on its socket: nothing else is
+// written down, so nothing can be out of date. A name is a symbolic link to a
+// socket, which the system makes once or not at all, so two machines never have
+// the same. The package must never follow what another user put into its way.
+package registry
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	suffix  = ".sock"
+	idBytes = 6
+	// maxPath is what sockaddr_un holds with its final NUL (unix(7)).
+	maxPath = 107
+	// patience is how long a socket may take to be connected to: the kernel answers
+	// for a program that is stopped.
+	patience = time.Second
+)
+
+var (
+	goodName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$`)
+	goodID   = regexp.MustCompile(`^[0-9a-f]{12}$`)
+)
+
+// ErrTaken is the error of a name that another machine has.
+var ErrTaken = errors.New("another machine has that name")
+
+// Dir is the user's folder of machines, made if it is not there.
+func Dir() (string, error) {
+	base, name := os.Getenv("XDG_RUNTIME_DIR"), "doze"
+	if base == "" {
+		base, name = "/tmp", fmt.Sprintf("doze-%d", os.Getuid())
+	}
+	dir := filepath.Join(base, name)
+	return dir, check(dir)
+}
+
+// check makes a folder that is ours alone, or finds it so.
+func check(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("the folder of machines: %w", err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("the folder of machines: %w", err)
+	}
+	owner := info.Sys().(*syscall.Stat_t).Uid
+	switch {
+	case !info.IsDir():
+		return fmt.Errorf("the folder of machines: %s is no folder: remove it, or set XDG_RUNTIME_DIR", dir)
+	case int(owner) != os.Getuid():
+		return fmt.Errorf("the folder of machines: %s belongs to user %d: remove it, or set XDG_RUNTIME_DIR", dir, owner)
+	case info.Mode().Perm() != 0o700:
+		return fmt.Errorf("the folder of machines: others may use %s: chmod 700 it, or set XDG_RUNTIME_DIR", dir)
+	}
+	return nil
+}
+
+// CheckName says what is wrong with a machine's name.
+func CheckName(name string) error {
+	switch {
+	case !goodName.MatchString(name):
+		return fmt.Errorf("name %q: use at most 63 letters, digits, '_', '.', '-', and begin with a letter or digit", name)
+	case goodID.MatchString(name):
+		return fmt.Errorf("name %q looks like the ID of a machine: use another one", name)
+	}
+	return nil
+}
+
+// Entry is a machine of ours.
+type Entry struct {
+	ID, Name string
+	Socket   string
+	net.Listener
+	link string
+}
+
+// Add makes an entry. An empty name becomes base and a part of the ID. The caller
+// closes the entry.
+func Add(dir, name, base string) (*Entry, error) {
+	if name != "" {
+		if err := CheckName(name); err != nil {
+			return nil, err
+		}
+	}
+	var random [idBytes]byte
+	_, _ = rand.Read(random[:]) // never fails
+	id := hex.EncodeToString(random[:])
+	if name == "" {
+		name = defaultName(base, id)
+	}
+	e := &Entry{ID: id, Name: name, Socket: filepath.Join(dir, id+suffix), link: filepath.Join(dir, name)}
+	var err error
+	if e.Listener, err = listen(e.Socket); err != nil {
+		return nil, err
+	}
+	if err := e.takeName(dir); err != nil {
+		e.Listener.Close()
+		os.Remove(e.Socket)
+		return nil, err
+	}
+	return e, nil
+}
+
+// defaultName is short, unlikely to be taken, and tells what runs.
+func defaultName(base, id string) string {
+	const room, part = 48, 4
+	base = strings.Map(func(r rune) rune {
+		if goodName.MatchString("a" + string(r)) {
+			return r
+		}
+		return '-'
+	}, base)
+	base = strings.TrimLeft(base, "_.-")
+	if base == "" {
+		base = "machine"
+	}
+	return base[:min(len(base), room)] + "-" + id[:part]
+}
+
+// Listen listens on a socket of the caller's choice.
+func Listen(socket string) (net.Listener, error) {
+	if info, err := os.Lstat(socket); err == nil {
+		if info.Mode().Type() != fs.ModeSocket {
+			return nil, fmt.Errorf("%s is there and no socket: choose another path", socket)
+		}
+		if live(socket) {
+			return nil, fmt.Errorf("somebody listens on %s already: choose another path", socket)
+		}
+		if err := os.Remove(socket); err != nil {
+			return nil, err
+		}
+	}
+	return listen(socket)
+}
+
+// listen makes a socket that is seen only when somebody listens on it: until then it
+// has another name.
+func listen(socket string) (net.Listener, error) {
+	early := socket + "~"
+	if len(early) > maxPath {
+		return nil, fmt.Errorf("socket %s: a path of %d bytes, the system takes %d: use a shorter folder", socket, len(socket), maxPath-1)
+	}
+	os.Remove(early)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: early, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false)
+	if err := errors.Join(os.Chmod(early, 0o600), os.Rename(early, socket)); err != nil {
+		l.Close()
+		os.Remove(early)
+		return nil, err
+	}
+	return l, nil
+}
+
+// takeName makes the link, in place of one whose machine is gone.
+func (e *Entry) takeName(dir string) error {
+	unlock, err := lock(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	target := e.ID + suffix
+	if err = os.Symlink(target, e.link); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if old, err := os.Readlink(e.link); err != nil || live(filepath.Join(dir, old)) {
+		return fmt.Errorf("name %q: %w", e.Name, ErrTaken)
+	}
+	if err := os.Remove(e.link); err != nil {
+		return err
+	}
+	return os.Symlink(target, e.link)
+}
+
+// lock keeps others from taking over names: of two that find the same dead one, the
+// second would take the first one's.
+func lock(dir string) (unlock func(), err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+	}
+	return func() { f.Close() }, err
+}
+
+// Close ends the entry.
+func (e *Entry) Close() error {
+	err := e.Listener.Close()
+	if target, _ := os.Readlink(e.link); target == e.ID+suffix {
+		os.Remove(e.link)
+	}
+	os.Remove(e.Socket)
+	return err
+}
+
+// live says whether somebody listens on a socket.
+func live(socket string) bool {
+	c, err := net.DialTimeout("unix", socket, patience)
+	if err == nil {
+		c.Close()
+		return true
+	}
+	// A full queue of connections is somebody who is busy.
+	return !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist)
+}
