@@ -9,8 +9,10 @@ import (
 )
 
 // Run runs an image to its end, in a machine of its own. The end of ctx ends it;
-// a cause of type vm.Signal chooses the status.
-func Run(ctx context.Context, c vm.Config) (vm.Result, error) {
+// a cause of type vm.Signal chooses the status. Each of attach, if there are any, is
+// given the machine before it runs; what it returns is called when the machine has
+// ended, and must have let go of it when it returns.
+func Run(ctx context.Context, c vm.Config, attach ...func(*Machine) (detach func())) (vm.Result, error) {
 	// A vCPU that changes threads waits for an RCU grace period on kernels before
 	// about 6.13. One machine can afford a thread of its own.
 	runtime.LockOSThread()
@@ -31,5 +33,8 @@ func Run(ctx context.Context, c vm.Config) (vm.Result, error) {
 		return vm.Result{}, err
 	}
 	defer m.Close()
+	for _, a := range attach {
+		defer a(m)()
+	}
 	return m.Run(ctx)
 }

@@ -75,6 +75,7 @@ func TestAVCPUThatIsAwaySleeps(t *testing.T) {
 	}
 	before := away()
 	time.Sleep(2 * time.Second)
-	assert.Equal(t, before, away(), "ns of CPU time of vCPUs that are away")
+	// The last that a thread does is to go to sleep.
+	assert.Less(t, time.Duration(away()-before), 5*time.Millisecond, "CPU time of vCPUs that are away")
 	require.Equal(t, 0, v.end(t).status, fmt.Sprint(v.out))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/doze-vm/doze/hostvmm"
 	"github.com/doze-vm/doze/hostvmm/qemu"
 	"github.com/doze-vm/doze/hostvmm/vm"
 	"github.com/spf13/pflag"
@@ -32,9 +33,10 @@ type backend struct {
 	why  string
 }
 
-func (b backend) run(ctx context.Context, c vm.Config) (vm.Result, error) {
+// run runs a machine. attach is for Doze's own VMM.
+func (b backend) run(ctx context.Context, c vm.Config, attach ...func(*hostvmm.Machine) func()) (vm.Result, error) {
 	if b.vmm == vmmKVM {
-		return runHostvmm(ctx, c)
+		return runHostvmm(ctx, c, attach...)
 	}
 	return qemu.Run(ctx, c, b.qemu)
 }

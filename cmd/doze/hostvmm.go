@@ -32,10 +32,10 @@ func (thisHost) kvmOpen() error {
 // heapLimit is what the command may allocate before it collects garbage.
 const heapLimit = 64 << 20
 
-func runHostvmm(ctx context.Context, c vm.Config) (vm.Result, error) {
+func runHostvmm(ctx context.Context, c vm.Config, attach ...func(*hostvmm.Machine) func()) (vm.Result, error) {
 	// Go forces a collection every two minutes, which would wake this process
 	// while its machine sleeps.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(heapLimit)
-	return hostvmm.Run(ctx, c)
+	return hostvmm.Run(ctx, c, attach...)
 }

@@ -33,6 +33,8 @@ type runFlags struct {
 	idle    string
 	strace  bool
 	stats   bool
+	name    string
+	api     string
 }
 
 func newRun() *cobra.Command {
@@ -71,6 +73,8 @@ itself failed.`,
 	flags.StringArrayVar(&f.embed, embedFlag, nil, "give a PACKAGE the files of a folder, DIR:/PATH (repeat for more)")
 	flags.StringVar(&f.dir, "cwd", "", "the program's working directory in the machine")
 	flags.StringVar(&f.idle, "idle", vm.IdlePark, "how an idle machine sleeps: park or hlt")
+	flags.StringVar(&f.name, "name", "", "name of the machine for doze ps and the commands that steer it")
+	flags.StringVar(&f.api, "api", apiAuto, "where its API listens: a path of a Unix socket, none, or auto")
 	flags.BoolVar(&f.strace, "strace", false, "print each call of the program on stderr")
 	flags.BoolVar(&f.stats, "stats", false, "print exits and wake-ups on stderr at the end")
 	return cmd
@@ -91,15 +95,28 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
+	if err := f.checkAPI(backend); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
 	path, name, err := imageOf(ctx, target, f.embed...)
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
 	signals := passSignals(ctx)
+	if signals == nil {
+		signals = make(chan vm.Signal, patience)
+	}
+	ctx, kill := context.WithCancelCause(ctx)
+	defer kill(nil)
+	served, err := f.serve(backend, path, name, start, signals, kill)
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	defer served.close()
 	res, err := backend.run(ctx, vm.Config{
 		Image: path, Name: name, Args: args, Env: f.env, Memory: uint64(f.memory), MaxMemory: uint64(f.max), CPUs: f.cpus, MaxCPUs: f.maxCPUs,
 		Dir: f.dir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals, Idle: f.idle, Strace: f.strace, Start: start,
-	})
+	}, served.attach)
 	if err != nil {
 		return fmt.Errorf("run %s: %w", target, err)
 	}

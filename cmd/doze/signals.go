@@ -63,7 +63,7 @@ func (i *interrupts) run(ctx context.Context, cancel context.CancelCauseFunc) {
 
 // passSignals returns the channel by which a machine gets the signals that come
 // from now on. The context ends only when patience does.
-func passSignals(ctx context.Context) <-chan vm.Signal {
+func passSignals(ctx context.Context) chan vm.Signal {
 	i, ok := ctx.Value(signalsKey{}).(*interrupts)
 	if !ok {
 		return nil

@@ -43,6 +43,9 @@ type Options struct {
 
 	Signal func(s syscall.Signal) // sends the program a signal
 	Kill   func()                 // ends the machine
+
+	// Answered, if not nil, is called after each answer, maybe by several goroutines.
+	Answered func()
 }
 
 // Limits of connections. Nobody polls: they are timers of connections there are.

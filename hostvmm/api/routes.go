@@ -61,6 +61,9 @@ func (s *Server) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.answers.Add(1)
 		defer s.answers.Done()
+		if s.options.Answered != nil {
+			defer s.options.Answered()
+		}
 		methods, ok := paths[r.URL.Path]
 		if !ok {
 			known := strings.Join(slices.Sorted(maps.Keys(paths)), ", ")

@@ -21,7 +21,7 @@ func List(dir string) ([]Machine, error) {
 	byID := map[string]*Machine{}
 	for _, e := range entries {
 		id, ok := strings.CutSuffix(e.Name(), suffix)
-		if !ok || !goodID.MatchString(id) {
+		if !ok || !isID(id) {
 			continue
 		}
 		socket := filepath.Join(dir, e.Name())

@@ -16,7 +16,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -30,11 +29,6 @@ const (
 	// patience is how long a socket may take to be connected to: the kernel answers
 	// for a program that is stopped.
 	patience = time.Second
-)
-
-var (
-	goodName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$`)
-	goodID   = regexp.MustCompile(`^[0-9a-f]{12}$`)
 )
 
 // ErrTaken is the error of a name that another machine has.
@@ -71,15 +65,35 @@ func check(dir string) error {
 	return nil
 }
 
+// maxName is how long a name may be: a label of DNS (RFC 1035, 2.3.4).
+const maxName = 63
+
+func alphanumeric(r rune) bool {
+	return '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+}
+
+func inName(r rune) bool { return alphanumeric(r) || strings.ContainsRune("_.-", r) }
+
+func isID(s string) bool {
+	return len(s) == 2*idBytes && !strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) })
+}
+
 // CheckName says what is wrong with a machine's name.
 func CheckName(name string) error {
 	switch {
-	case !goodName.MatchString(name):
-		return fmt.Errorf("name %q: use at most 63 letters, digits, '_', '.', '-', and begin with a letter or digit", name)
-	case goodID.MatchString(name):
+	case name == "" || len(name) > maxName || !alphanumeric(rune(name[0])) || strings.ContainsFunc(name, func(r rune) bool { return !inName(r) }):
+		return fmt.Errorf("name %q: use at most %d letters, digits, '_', '.', '-', and begin with a letter or digit", name, maxName)
+	case isID(name):
 		return fmt.Errorf("name %q looks like the ID of a machine: use another one", name)
 	}
 	return nil
+}
+
+// NewID makes the ID of a machine.
+func NewID() string {
+	var random [idBytes]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return hex.EncodeToString(random[:])
 }
 
 // Entry is a machine of ours.
@@ -98,9 +112,7 @@ func Add(dir, name, base string) (*Entry, error) {
 			return nil, err
 		}
 	}
-	var random [idBytes]byte
-	_, _ = rand.Read(random[:]) // never fails
-	id := hex.EncodeToString(random[:])
+	id := NewID()
 	if name == "" {
 		name = defaultName(base, id)
 	}
@@ -121,7 +133,7 @@ func Add(dir, name, base string) (*Entry, error) {
 func defaultName(base, id string) string {
 	const room, part = 48, 4
 	base = strings.Map(func(r rune) rune {
-		if goodName.MatchString("a" + string(r)) {
+		if inName(r) {
 			return r
 		}
 		return '-'
@@ -147,6 +159,11 @@ func Listen(socket string) (net.Listener, error) {
 		}
 	}
 	return listen(socket)
+}
+
+// Remove ends what Listen made.
+func Remove(l net.Listener, socket string) error {
+	return errors.Join(l.Close(), os.Remove(socket))
 }
 
 // listen makes a socket that is seen only when somebody listens on it: until then it
