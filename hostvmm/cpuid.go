@@ -78,11 +78,9 @@ func guestCPUID(supported []kvm.CPUIDEntry) []kvm.CPUIDEntry {
 
 // State components of XCR0 (Intel SDM 1, 13.3).
 const (
-	xcr0X87   = 1 << 0
-	xcr0SSE   = 1 << 1
-	xcr0AVX   = 1 << 2
-	xcr0AVX3  = 7 << 5 // opmask and the two halves of ZMM: all or none
-	xcr0Guest = xcr0X87 | xcr0SSE | xcr0AVX | xcr0AVX3
+	xcr0X87  = 1 << 0
+	xcr0AVX  = 1 << 2
+	xcr0AVX3 = 7 << 5 // opmask and the two halves of ZMM: all or none
 )
 
 // guestXCR0 is the extended state that host and guest both know (docs/nucleus.md
@@ -90,7 +88,7 @@ const (
 func guestXCR0(supported []kvm.CPUIDEntry) uint64 {
 	for _, e := range supported {
 		if e.Function == leafXSAVE && e.Index == 0 {
-			x := uint64(e.EAX) & xcr0Guest
+			x := uint64(e.EAX) & abi.XCR0Mask
 			if x&xcr0AVX3 != xcr0AVX3 || x&xcr0AVX == 0 {
 				x &^= xcr0AVX3
 			}

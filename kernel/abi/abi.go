@@ -57,6 +57,12 @@ const APTrampoline = 0x8000
 // Gate is the address of the one HLT instruction that is a request to ring 0.
 const Gate = GatePage
 
+// XCR0Mask holds the state components of XCR0 that a thread can have: x87, SSE,
+// AVX, opmask and the two of ZMM (Intel SDM 1, 13.3). A machine uses those of them
+// that the CPU has. What else a hypervisor may leave on, AMX or PKRU, is the
+// host's: it is neither saved nor loaded.
+const XCR0Mask = 0xe7
+
 // Selectors, those of Linux (docs/nucleus.md 3).
 const (
 	SelKernelCode = 0x10

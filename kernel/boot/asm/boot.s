@@ -10,7 +10,6 @@
 	.set	CR4_BITS, 0x50620	# PAE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE (SDM 3A, 2.5)
 	.set	EFER_BITS, 0x900	# LME, NXE; SCE stays 0 (SDM 3A, 2.2.1)
 	.set	CR0_BITS, 0x80050033	# PG AM WP NE ET MP PE (SDM 3A, 2.5)
-	.set	XCR0_MASK, 0xe7		# x87 SSE AVX opmask ZMM (SDM 1, 13.3)
 	.set	MSR_EFER, 0xc0000080
 	.set	VCPU_DISTANCE, VCPUPage0 - NucleusVCPU0
 
@@ -94,7 +93,7 @@ long32:
 	mov	$0xd, %eax
 	xor	%ecx, %ecx
 	cpuid
-	and	$XCR0_MASK, %eax
+	and	$XCR0Mask, %eax
 	xor	%edx, %edx
 	xor	%ecx, %ecx
 	xsetbv

@@ -40,11 +40,13 @@ const (
 // dozeXsaveSize is the size of the vector state (CPUID 0xd), a multiple of 64.
 var dozeXsaveSize uintptr
 
-// dozeVectors is XCR0: what XSAVE saves. The nucleus has set all that the kernel
-// and the CPU know, but not every hypervisor keeps that: the SVM that QEMU 7.2
-// emulates does not tell KVM of XSETBV, and KVM takes it back at the next exit.
-// Without the bit for SSE, XSAVE would leave out the XMM registers: then FXSAVE
-// saves them, and dozeFXSave is 1. The Go runtime looks at XCR0 before it uses AVX.
+// dozeVectors is what XSAVE saves: the components of XCR0 that a thread can have.
+// The nucleus has set all that the kernel and the CPU know, but not every
+// hypervisor keeps that. The SVM that QEMU 7.2 emulates does not tell KVM of XSETBV,
+// and KVM takes it back at the next exit: without the bit for SSE, XSAVE would leave
+// out the XMM registers; then FXSAVE saves them, and dozeFXSave is 1. A KVM without
+// hardware virtualization runs ring 3 with the host's XCR0, and where that has AMX,
+// saving all would take 11 KiB. The Go runtime looks at XCR0 before it uses AVX.
 var dozeVectors, dozeFXSave uint32
 
 const dozeXCR0SSE = 2 // (SDM 1, 13.3)
@@ -127,7 +129,7 @@ func dozeCPUInit() (c dozeCPU) {
 	c.x2apic, c.deadline = f&x2apic != 0, f&deadline != 0
 	dozeBootInfo.rdrand = f&rdrand != 0
 	_, size, _, _ := mmio.CPUID(0xd, 0)
-	if dozeVectors = dozeXCR0(); dozeVectors&dozeXCR0SSE == 0 {
+	if dozeVectors = dozeXCR0() & abi.XCR0Mask; dozeVectors&dozeXCR0SSE == 0 {
 		dozeFXSave, size = 1, 512
 	}
 	dozeXsaveSize = alignUp(uintptr(size), 64)

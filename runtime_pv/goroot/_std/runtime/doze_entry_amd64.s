@@ -66,8 +66,8 @@ TEXT ·dozeResume(SB),NOSPLIT|NOFRAME,$0
 full:
 	CMPL	·dozeFXSave(SB), $0
 	JNE	fx
-	MOVL	$-1, AX
-	MOVL	$-1, DX
+	MOVL	·dozeVectors(SB), AX
+	XORL	DX, DX
 	XRSTOR64 const_dozeXsaveOffset(DI)
 	JMP	regs
 fx:
@@ -155,8 +155,8 @@ TEXT ·dozeUpcall(SB),NOSPLIT|NOFRAME,$0
 	CMPL	·dozeFXSave(SB), $0
 	JNE	fx
 	MOVQ	AX, BX
-	MOVL	$-1, AX
-	MOVL	$-1, DX
+	MOVL	·dozeVectors(SB), AX
+	XORL	DX, DX
 	XSAVE64	const_dozeXsaveOffset(CX)
 	MOVQ	BX, AX
 	JMP	saved
@@ -201,8 +201,8 @@ nested:
 	RDFSBASEQ BX
 	PUSHQ	BX
 	MOVQ	AX, BX
-	MOVL	$-1, AX
-	MOVL	$-1, DX
+	MOVL	·dozeVectors(SB), AX
+	XORL	DX, DX
 	MOVQ	const_dozeGSNested(GS), CX
 	CMPL	·dozeFXSave(SB), $0
 	JNE	nestedfx
@@ -224,8 +224,8 @@ nestedsaved:
 	CALL	·dozeNested<ABIInternal>(SB)
 	ADDQ	$32, SP
 	MOVQ	AX, 128(SP)		// where to go on: RIP of the frame above
-	MOVL	$-1, AX
-	MOVL	$-1, DX
+	MOVL	·dozeVectors(SB), AX
+	XORL	DX, DX
 	MOVQ	const_dozeGSNested(GS), CX
 	CMPL	·dozeFXSave(SB), $0
 	JNE	nestedfxback

@@ -239,7 +239,7 @@ func dozeVCPUStart() {
 	dozeTimeStart(v)
 	// After the exits above XCR0 is what it will stay. With another one than the
 	// first vCPU's it could not run the same threads.
-	for dozeXCR0() != dozeVectors || !atomic.Cas(&v.alive, dozeVCPUStarted, dozeVCPUAlive) {
+	for dozeXCR0()&abi.XCR0Mask != dozeVectors || !atomic.Cas(&v.alive, dozeVCPUStarted, dozeVCPUAlive) {
 		dozeGate(abi.ReqHalt, 0, 0, 0, 0, 0)
 	}
 	dozeLock()
