@@ -1,6 +1,8 @@
 package hostvmm
 
 import (
+	"encoding/binary"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,6 +49,30 @@ func TestEachVCPUHasItsAPICID(t *testing.T) {
 	require.EqualValues(t, 3, third[2].EDX)
 	require.Equal(t, all[3], third[3])
 	require.EqualValues(t, 0x0800, all[0].EBX, "the list is shared between vCPUs")
+}
+
+func TestGuestHasTheHostsBrand(t *testing.T) {
+	list := []kvm.CPUIDEntry{{Function: 0x80000000, EAX: 0x80000001}, {Function: 0x80000003}, {Function: 0x80000008, EAX: 5}}
+	for name, want := range map[string]string{
+		"Intel(R) Xeon(R) Processor": "Intel(R) Xeon(R) Processor",
+		"":                           "",
+		strings.Repeat("x", 60):      strings.Repeat("x", 47),
+	} {
+		got := withBrand(list, name)
+		require.EqualValues(t, 0x80000004, leaf(got, 0x80000000)[0].EAX)
+		require.EqualValues(t, 5, leaf(got, 0x80000008)[0].EAX)
+		var text []byte
+		for f := uint32(0x80000002); f <= 0x80000004; f++ {
+			e := leaf(got, f)
+			require.Len(t, e, 1)
+			for _, r := range []uint32{e[0].EAX, e[0].EBX, e[0].ECX, e[0].EDX} {
+				text = binary.LittleEndian.AppendUint32(text, r)
+			}
+		}
+		require.Equal(t, want, strings.TrimRight(string(text), "\x00"))
+	}
+	require.EqualValues(t, 0x80000001, list[0].EAX, "the list is the caller's")
+	require.NotEmpty(t, hostBrand())
 }
 
 func TestGuestXCR0(t *testing.T) {

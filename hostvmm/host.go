@@ -24,7 +24,7 @@ func OpenHost() (*Host, error) {
 		sys.Close()
 		return nil, err
 	}
-	h := &Host{sys: sys, cpuid: guestCPUID(supported), xcr0: guestXCR0(supported)}
+	h := &Host{sys: sys, cpuid: withBrand(guestCPUID(supported), hostBrand()), xcr0: guestXCR0(supported)}
 	if err := h.check(); err != nil {
 		sys.Close()
 		return nil, err
