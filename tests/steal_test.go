@@ -66,10 +66,8 @@ func TestTimeIsAccountedWhole(t *testing.T) {
 				assert.Equal(t, c.cpus, got.CPUs)
 				busy := float64(min(c.busy, c.cpus))
 				assert.LessOrEqual(t, got.Run, busy*got.Passed+near)
-				if m.tier != "kvm" || runtime.NumCPU() >= c.cpus {
-					// Else a vCPU that has little to do waits for its turn, too.
-					assert.InDelta(t, busy*got.Passed, got.Run+got.Steal, 0.1*got.Passed+near)
-				}
+				// More can be stolen: a vCPU that has little to do waits for its turn, too.
+				assert.GreaterOrEqual(t, got.Run+got.Steal, 0.9*busy*got.Passed-near)
 			})
 		})
 	}
@@ -87,10 +85,16 @@ func TestStolenTimeIsTheHosts(t *testing.T) {
 					t.Skip("one competitor shows it here; DOZE_LONG=1 has all")
 				}
 				s := startSteal(t, m, length)
-				first, hostFirst := s.next(t)
 				for range competitors {
 					spin(t)
 				}
+				// The two sides are not asked at the same moment, so what the host counted is
+				// scaled to the guest's time: shares have to be steady from the first reading.
+				for range 2 {
+					r, _ := s.next(t)
+					require.NotNil(t, r)
+				}
+				first, hostFirst := s.next(t)
 				last, hostLast := first, hostFirst
 				for r, h := s.next(t); r != nil; r, h = s.next(t) {
 					if h.thread == hostFirst.thread { // it ends with the guest, right after the last line
@@ -100,8 +104,6 @@ func TestStolenTimeIsTheHosts(t *testing.T) {
 				require.True(t, last.Offered)
 				last.agree(t)
 				steal, clock := last.Steal-first.Steal, last.Clock-first.Clock
-				// The two sides were not asked at the same moment: what the host
-				// counted is scaled to the guest's time.
 				scale := (last.Passed - first.Passed) / (hostLast.cpu + hostLast.delay - hostFirst.cpu - hostFirst.delay)
 				hostSteal, hostCPU := (hostLast.delay-hostFirst.delay)*scale, (hostLast.cpu-hostFirst.cpu)*scale
 				t.Logf("steal: guest %.3f s, host %.3f s; CPU time: guest %.3f s, host %.3f s; billed by the clock it would be %.2f times as much",
