@@ -4,7 +4,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness soak boot std lint setup setup-run clean
+.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit soak boot std lint setup setup-run clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ test-qemu: build ## the qemu tier alone: the same images under QEMU, emulated
 test-nested: build ## the kvm tier on upstream KVM inside an emulated machine
 	@ci/tiers nested
 
-bench: bench-boot bench-start bench-idle bench-clocks bench-parallel bench-preempt bench-lateness ## everything that is measured (docs/benchmarks.md)
+bench: bench-boot bench-start bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit ## everything that is measured (docs/benchmarks.md)
 
 bench-boot: build ## time from starting QEMU to the program's first line, beside Linux
 	$(GO) run ./ci/bench boot
@@ -61,6 +61,9 @@ bench-preempt: build ## lateness of a ticker and length of collections beside lo
 
 bench-lateness: build ## lateness of time.Sleep(1ms), beside a process
 	@ci/bench/run lateness
+
+bench-overcommit: build ## locks, batons, collections, mappings on four vCPUs of one physical CPU, beside a process there
+	@BENCH="$${BENCH--n 5 -memory 256}" ci/bench/run overcommit
 
 DURATION ?= 10m
 CPUS     ?= 2

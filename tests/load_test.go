@@ -2,9 +2,12 @@ package tests
 
 import (
 	"fmt"
+	"os"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // Loops that never call anything stop neither timers nor the collector.
@@ -76,5 +79,28 @@ func TestChurnLosesNoPage(t *testing.T) {
 		t.Log(r.stdout)
 		r.ok(t)
 		assert.Contains(t, r.constant(), "soak: no memory is missing\n")
+	})
+}
+
+// Four vCPUs on one physical CPU do all that suffers from that, and all is right,
+// whatever is done about vCPUs that the host has preempted.
+func TestOvercommit(t *testing.T) {
+	onEachKVM(t, func(t *testing.T, m machine) {
+		for _, smp := range []string{"all", "none", "lock", "wake"} {
+			if smp != "all" && os.Getenv("DOZE_LONG") != "1" && m.name != "kvm-park" {
+				continue
+			}
+			var r result
+			onFirstCPU(t, func() {
+				r = m.run(t, "--smp", smp, "--cpus", "4", "--memory", "256M", "--stats", app(t, "overcommit"), "-for", long("1s", "10s"))
+			})
+			require.Equal(t, 0, r.status, "%s: %s%s", smp, r.stdout, r.stderr)
+			t.Logf("%s: %s", smp, r.stdout)
+			assert.Contains(t, r.stdout, "overcommit: all right\n")
+			if m.name == "kvm-park" {
+				yields := regexp.MustCompile(`(?m)^  yield: [1-9]`)
+				assert.Equal(t, smp == "all" || smp == "lock", yields.MatchString(r.stderr), "who gives way: %s", r.stderr)
+			}
+		}
 	})
 }

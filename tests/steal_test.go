@@ -194,6 +194,17 @@ func startSteal(t *testing.T, m machine, length string) *stealing {
 // startPinned starts a command on the first physical CPU there is.
 func startPinned(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	onFirstCPU(t, func() { require.NoError(t, cmd.Start()) })
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+}
+
+// onFirstCPU calls f on the first physical CPU there is; what f starts stays there.
+func onFirstCPU(t *testing.T, f func()) {
+	t.Helper()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var before, one unix.CPUSet
@@ -206,12 +217,7 @@ func startPinned(t *testing.T, cmd *exec.Cmd) {
 	}
 	require.NoError(t, unix.SchedSetaffinity(0, &one))
 	defer func() { _ = unix.SchedSetaffinity(0, &before) }()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
+	f()
 }
 
 // spin starts a process that does nothing but take CPU time.

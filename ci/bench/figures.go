@@ -12,6 +12,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/doze-vm/doze/hostvmm/vm"
 )
 
 // parallel compares what a machine of so many vCPUs computes with what a process
@@ -30,10 +34,58 @@ func alone(app string) func(context.Context, options) error {
 	return func(ctx context.Context, o options) error { return o.compare(ctx, app, 1) }
 }
 
-// compare runs a program in a machine and as a process in turn, and prints the
-// medians of the figures it reports, with their ratios. The first run of each
-// does not count: it brings files into memory.
+// rival is one way to run a program, and the figures that it printed.
+type rival struct {
+	name    string
+	command []string
+	env     string // of the command, not of a program in a machine
+	figures map[string][]float64
+}
+
+// compare compares a program in a machine with the same as a process.
 func (o options) compare(ctx context.Context, app string, cpus int) error {
+	return o.rivals(ctx, app, cpus, []string{"Doze, hostvmm, KVM"}, nil)
+}
+
+// overcommit compares four vCPUs on one physical CPU, with all that they do about
+// being preempted, with less of it, and without any, with a process.
+func overcommit(ctx context.Context, o options) error {
+	if err := onFirstCPU(); err != nil {
+		return err
+	}
+	return o.rivals(ctx, "overcommit", 4, []string{"Doze, all", "lock", "wake", "none"},
+		[][]string{{"--smp", vm.SMPAll}, {"--smp", vm.SMPLock}, {"--smp", vm.SMPWake}, {"--smp", vm.SMPNone}})
+}
+
+// onFirstCPU leaves this process, and what it starts, the first CPU that it has.
+func onFirstCPU() error {
+	var set, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return err
+	}
+	for i := range 1024 {
+		if set.IsSet(i) {
+			one.Set(i)
+			break
+		}
+	}
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return err
+	}
+	for _, t := range threads {
+		if id, err := strconv.Atoi(t.Name()); err == nil {
+			if err := unix.SchedSetaffinity(id, &one); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rivals runs a program in machines, one for each name and its further flags of doze
+// run, and as a process, in turn.
+func (o options) rivals(ctx context.Context, app string, cpus int, names []string, flags [][]string) error {
 	image, err := o.image(ctx, app)
 	if err != nil {
 		return err
@@ -44,38 +96,67 @@ func (o options) compare(ctx context.Context, app string, cpus int) error {
 	}
 	n, args := strconv.Itoa(cpus), flag.Args()[1:]
 	memory := strconv.FormatUint(o.memory>>20, 10) + "M"
-	ours := map[string][]float64{}
-	process := map[string][]float64{}
-	for round := range o.rounds + 1 {
-		for _, c := range []struct {
-			figures map[string][]float64
-			command []string
-		}{
-			{ours, slices.Concat([]string{o.doze, "run", "--vmm", "kvm", "--cpus", n, "--memory", memory, image}, args)},
-			{process, slices.Concat([]string{program}, args)},
-		} {
-			if err := collect(ctx, c.command, "GOMAXPROCS="+n, c.figures); err != nil {
+	var all []rival
+	for i, name := range names {
+		command := []string{o.doze, "run", "--vmm", "kvm", "--cpus", n, "--memory", memory}
+		if flags != nil {
+			command = append(command, flags[i]...)
+		}
+		all = append(all, rival{name, slices.Concat(command, []string{image}, args), "", map[string][]float64{}})
+	}
+	all = append(all, rival{"Linux process", slices.Concat([]string{program}, args), "GOMAXPROCS=" + n, map[string][]float64{}})
+	if err := race(ctx, all, o.rounds); err != nil {
+		return err
+	}
+	fmt.Printf("apps/%s, %d CPU, %d runs of each in turn, medians, ratios to the process:\n\n", app, cpus, o.rounds)
+	fmt.Println(table(all))
+	return nil
+}
+
+// race runs all in turn, so many times. The first run of each does not count: it
+// brings files into memory.
+func race(ctx context.Context, all []rival, rounds int) error {
+	for round := range rounds + 1 {
+		for _, r := range all {
+			if err := collect(ctx, r.command, r.env, r.figures); err != nil {
 				return err
 			}
 			if round == 0 {
-				clear(c.figures)
+				clear(r.figures)
 			}
 		}
 	}
-	fmt.Printf("apps/%s, %d CPU, %d runs of each in turn, medians:\n\n| what | Doze, hostvmm, KVM | Linux process | ratio |\n|---|---|---|---|\n", app, cpus, o.rounds)
-	for _, name := range slices.Sorted(maps.Keys(ours)) {
-		a, b := middle(ours[name]), middle(process[name])
-		fmt.Printf("| %s | %.6g | %.6g | %.3g |\n", name, a, b, a/b)
-	}
-	fmt.Println()
 	return nil
+}
+
+// table has a row for each figure: the medians, and their ratios to the last rival's.
+func table(all []rival) string {
+	var b strings.Builder
+	last := all[len(all)-1]
+	b.WriteString("| what |")
+	for _, r := range all[:len(all)-1] {
+		fmt.Fprintf(&b, " %s | ratio |", r.name)
+	}
+	fmt.Fprintf(&b, " %s |\n|%s\n", last.name, strings.Repeat("---|", 2*len(all)))
+	for _, name := range slices.Sorted(maps.Keys(last.figures)) {
+		base := middle(last.figures[name])
+		fmt.Fprintf(&b, "| %s |", name)
+		for _, r := range all[:len(all)-1] {
+			v := middle(r.figures[name])
+			fmt.Fprintf(&b, " %.6g | %.3g |", v, v/base)
+		}
+		fmt.Fprintf(&b, " %.6g |\n", base)
+	}
+	return b.String()
 }
 
 // collect runs a program and adds the figures in its output to those there are.
 func collect(ctx context.Context, command []string, env string, figures map[string][]float64) error {
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.Env = append(os.Environ(), env)
+	if env != "" {
+		cmd.Env = append(os.Environ(), env)
+	}
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%v: %w\n%s", cmd, err, &out)

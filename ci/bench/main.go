@@ -5,7 +5,7 @@
 //	bench boot   QEMU's start to the program's first line: Doze and Linux, on TCG
 //	bench start  doze's start to the program's first line on /dev/kvm, and a Linux process
 //	bench idle   host CPU of an idle machine: Doze and Linux, on TCG
-//	bench parallel|preempt|lateness
+//	bench parallel|preempt|lateness|overcommit
 //	             figures that the program of that name prints, on /dev/kvm and in a Linux process
 //
 // Run it in the module's root, after make build. It must never judge: a figure
@@ -60,14 +60,14 @@ func run(ctx context.Context) (err error) {
 		return err
 	})
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags] boot|start|idle|parallel|preempt|lateness [ARG of the program]...")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags] boot|start|idle|parallel|preempt|lateness|overcommit [ARG of the program]...")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
 	o.memory = *memory << 20
 	measure, ok := map[string]func(context.Context, options) error{
 		"boot": boot, "start": start, "idle": idle,
-		"parallel": parallel, "preempt": alone("preempt"), "lateness": alone("lateness"),
+		"parallel": parallel, "preempt": alone("preempt"), "lateness": alone("lateness"), "overcommit": overcommit,
 	}[flag.Arg(0)]
 	if !ok {
 		flag.Usage()
