@@ -69,7 +69,7 @@ func guestCPUID(supported []kvm.CPUIDEntry) []kvm.CPUIDEntry {
 		}
 		out = append(out, e)
 	}
-	const features = abi.FeatPark | abi.FeatWall | abi.FeatZeroRAM | abi.FeatStart | abi.FeatControl | abi.FeatGrow
+	const features = abi.FeatPark | abi.FeatWall | abi.FeatZeroRAM | abi.FeatStart | abi.FeatControl | abi.FeatGrow | abi.FeatYield
 	return append(out,
 		kvm.CPUIDEntry{Function: abi.CPUIDDoze, EAX: abi.CPUIDDozeFeatures,
 			EBX: abi.CPUIDSignature, ECX: abi.CPUIDSignature, EDX: abi.CPUIDSignature},

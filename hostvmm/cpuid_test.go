@@ -37,7 +37,7 @@ func TestGuestCPUID(t *testing.T) {
 	require.Len(t, leaf(got, abi.CPUIDDoze), 1)
 	require.EqualValues(t, abi.CPUIDSignature, leaf(got, abi.CPUIDDoze)[0].ECX)
 	f := leaf(got, abi.CPUIDDozeFeatures)[0]
-	require.EqualValues(t, abi.FeatPark|abi.FeatWall|abi.FeatZeroRAM|abi.FeatStart|abi.FeatControl|abi.FeatGrow, f.EAX)
+	require.EqualValues(t, abi.FeatPark|abi.FeatWall|abi.FeatZeroRAM|abi.FeatStart|abi.FeatControl|abi.FeatGrow|abi.FeatYield, f.EAX)
 	require.EqualValues(t, abi.Version, f.EBX)
 }
 

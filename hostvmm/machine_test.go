@@ -73,6 +73,16 @@ func TestStringOutput(t *testing.T) {
 	require.Equal(t, "several bytes an exit", out)
 }
 
+func TestYieldsAreServedAndCounted(t *testing.T) {
+	c := new(guesttest.Code)
+	for range 3 {
+		c.Out8(abi.PortYield, 0)
+	}
+	res, _, _ := runCode(t, end(c, "exit 0"))
+	require.Equal(t, 0, res.ExitCode)
+	require.Contains(t, res.Stats, vm.Stat{Name: "  yield", Value: "3"})
+}
+
 func TestLineStatusSaysEmpty(t *testing.T) {
 	res, out, _ := runCode(t, end(new(guesttest.Code).In8(abi.PortCOM1+uartLSR).OutAL(abi.PortCOM1), "exit 0"))
 	require.Equal(t, 0, res.ExitCode)

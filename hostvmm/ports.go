@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/doze-vm/doze/hostvmm/kvm"
 	"github.com/doze-vm/doze/kernel/abi"
 )
@@ -47,6 +49,10 @@ func (c *vcpu) port(a kvm.IO) error {
 			m.kickVCPU(binary.LittleEndian.Uint32(a.Data))
 		}
 		return nil
+	case a.Port == abi.PortYield && a.Out && a.Size == 1:
+		m.stats.add(exitYield)
+		giveWay()
+		return nil
 	case a.Port == abi.PortStart && a.Out && a.Size == 4 && len(a.Data) == 4:
 		m.stats.add(exitStart)
 		return m.startVCPU(binary.LittleEndian.Uint32(a.Data))
@@ -66,6 +72,11 @@ func (c *vcpu) port(a kvm.IO) error {
 	}
 	return fmt.Errorf("%s port %#x, where nothing is", verb, a.Port)
 }
+
+// giveWay lets others have the physical CPU (sched_yield(2)): a vCPU of this machine
+// that waits for one, if there is justice. It is not a raw call: it may take as long
+// as theirs.
+func giveWay() { _, _, _ = unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
 
 // park lets the vCPU sleep until its deadline or an event.
 func (c *vcpu) park() {

@@ -13,6 +13,7 @@ import (
 const (
 	exitPark = iota
 	exitKick
+	exitYield
 	exitStart
 	exitControl
 	exitSerial
@@ -26,7 +27,7 @@ const (
 )
 
 var exitNames = [exitKinds]string{
-	"park", "kick", "start", "control", "serial", "console", "balloon", "grow", "end", "signal", "other",
+	"park", "kick", "yield", "start", "control", "serial", "console", "balloon", "grow", "end", "signal", "other",
 }
 
 // counters are written by the vCPUs' goroutines and read by anyone.

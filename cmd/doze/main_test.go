@@ -56,6 +56,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"run", "--memory", "much", "x"}, "write a size as 64M or 1G"},
 		{[]string{"run", "--cpus", "0", "x"}, "--cpus 0: use at least 1"},
 		{[]string{"run", "--idle", "spin", "x"}, `--idle "spin": use park or hlt`},
+		{[]string{"run", "--smp", "some", "x"}, `--smp "some": use all, lock, wake or none`},
 		{[]string{"run", "--vmm", "xen", "x"}, `--vmm "xen": use auto, kvm or qemu`},
 		{[]string{"run", "--vmm", "kvm", "--accel", "tcg", "x"}, "--machine and --accel belong to QEMU"},
 		{[]string{"run", "--vmm", "qemu", "gone.doze"}, "gone.doze: no such image"},

@@ -31,6 +31,7 @@ type runFlags struct {
 	embed   []string
 	dir     string
 	idle    string
+	smp     string
 	strace  bool
 	stats   bool
 	name    string
@@ -73,6 +74,7 @@ itself failed.`,
 	flags.StringArrayVar(&f.embed, embedFlag, nil, "give a PACKAGE the files of a folder, DIR:/PATH (repeat for more)")
 	flags.StringVar(&f.dir, "cwd", "", "the program's working directory in the machine")
 	flags.StringVar(&f.idle, "idle", vm.IdlePark, "how an idle machine sleeps: park or hlt")
+	flags.StringVar(&f.smp, "smp", vm.SMPAll, "what to do about vCPUs without a physical CPU, to compare: all, lock, wake or none")
 	flags.StringVar(&f.name, "name", "", "name of the machine for doze ps and the commands that steer it")
 	flags.StringVar(&f.api, "api", apiAuto, "where its API listens: a path of a Unix socket, none, or auto")
 	flags.BoolVar(&f.strace, "strace", false, "print each call of the program on stderr")
@@ -84,6 +86,11 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	start := time.Now()
 	if f.idle != vm.IdlePark && f.idle != vm.IdleHLT {
 		return fmt.Errorf("run: --idle %q: use %s or %s", f.idle, vm.IdlePark, vm.IdleHLT)
+	}
+	switch f.smp {
+	case vm.SMPAll, vm.SMPLock, vm.SMPWake, vm.SMPNone:
+	default:
+		return fmt.Errorf("run: --smp %q: use %s, %s, %s or %s", f.smp, vm.SMPAll, vm.SMPLock, vm.SMPWake, vm.SMPNone)
 	}
 	if f.cpus < 1 {
 		return fmt.Errorf("run: --cpus %d: use at least 1", f.cpus)
@@ -115,7 +122,7 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	defer served.close()
 	res, err := backend.run(ctx, vm.Config{
 		Image: path, Name: name, Args: args, Env: f.env, Memory: uint64(f.memory), MaxMemory: uint64(f.max), CPUs: f.cpus, MaxCPUs: f.maxCPUs,
-		Dir: f.dir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals, Idle: f.idle, Strace: f.strace, Start: start,
+		Dir: f.dir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals, Idle: f.idle, SMP: f.smp, Strace: f.strace, Start: start,
 	}, served.attach)
 	if err != nil {
 		return fmt.Errorf("run %s: %w", target, err)

@@ -23,6 +23,13 @@ func Steal(area uintptr) (ns uint64, ok bool) {
 	return ns, version&1 == 0 && mmio.Load32(area+StealVersion) == version
 }
 
+// Preempted reports whether the host has taken the physical CPU from the vCPU, or
+// the vCPU halts (KVM_VCPU_PREEMPTED, set when the vCPU leaves its CPU and cleared
+// before it enters again). Where KVM says nothing it reports false.
+//
+//go:nosplit
+func Preempted(area uintptr) bool { return mmio.Load8(area+StealPreempted)&1 != 0 }
+
 // Spent divides the time that passed for a vCPU, ns, into what it had a physical
 // CPU and what was stolen: stolen is what the host has booked and nobody has
 // accounted yet. The host may book a wait late, or one that began earlier; what

@@ -30,6 +30,7 @@ const separator = "--"
 const (
 	wordEnv    = "doze.env="
 	wordIdle   = "doze.idle="
+	wordSMP    = "doze.smp="
 	wordStart  = "doze.start="
 	wordVMM    = "doze.vmm="
 	wordAccel  = "doze.accel="
@@ -53,6 +54,7 @@ const (
 type Line struct {
 	Env        []string // NAME=VALUE
 	HLT        bool     // never park
+	SMP        string   // what to do about preempted vCPUs, of vm.SMP...; all if empty
 	Start      time.Time
 	VMM, Accel string
 	Strace     bool
@@ -84,9 +86,17 @@ func FromConfig(c vm.Config, vmm, accel string) Line {
 		name = c.Image[strings.LastIndexByte(c.Image, '/')+1:]
 	}
 	return Line{
-		Env: c.Env, HLT: c.Idle == vm.IdleHLT, Start: start, VMM: vmm, Accel: accel,
+		Env: c.Env, HLT: c.Idle == vm.IdleHLT, SMP: smp(c.SMP), Start: start, VMM: vmm, Accel: accel,
 		Strace: c.Strace, CPUs: c.CPUs, MaxCPUs: c.MaxCPUs, MaxMemory: c.MaxMemory, Dir: c.Dir, TreeRW: c.TreeWritable, Args: append([]string{name}, c.Args...),
 	}
+}
+
+// smp is the word's value: what is the rule is not written.
+func smp(what string) string {
+	if what == vm.SMPAll {
+		return ""
+	}
+	return what
 }
 
 // Encode returns the line in at most limit-1 bytes: a NUL follows it.
@@ -103,6 +113,9 @@ func (l Line) Encode(limit int) (string, error) {
 	}
 	if l.HLT {
 		words = append(words, wordIdle+vm.IdleHLT)
+	}
+	if l.SMP != "" {
+		words = append(words, wordSMP+l.SMP)
 	}
 	if !l.Start.IsZero() {
 		words = append(words, wordStart+strconv.FormatInt(l.Start.UnixNano(), 10))

@@ -38,6 +38,8 @@ func (l *Line) machineWord(word string) error {
 		l.Env = append(l.Env, v)
 	} else if v, ok := strings.CutPrefix(word, wordIdle); ok {
 		l.HLT = v == vm.IdleHLT
+	} else if v, ok := strings.CutPrefix(word, wordSMP); ok {
+		l.SMP = v
 	} else if v, ok := strings.CutPrefix(word, wordStart); ok {
 		ns, err := strconv.ParseInt(v, 10, 64)
 		if err != nil {

@@ -45,6 +45,9 @@ type Config struct {
 
 	// Idle is how the guest sleeps: IdlePark where it is offered, or IdleHLT.
 	Idle string
+	// SMP is what vCPUs do about those of them that the host has preempted: SMPAll, or
+	// less of it, to compare.
+	SMP string
 	// Strace makes the guest print each call on stderr.
 	Strace bool
 	// Start is when the command was started, for the guest to show how long it
@@ -62,6 +65,14 @@ func (c *Config) OneStream() bool {
 const (
 	IdlePark = "park"
 	IdleHLT  = "hlt"
+)
+
+// Values of Config.SMP (docs/smp.md); the empty string is SMPAll.
+const (
+	SMPAll  = "all"
+	SMPLock = "lock" // who waits for another vCPU gives its physical CPU back
+	SMPWake = "wake" // where much is stolen no further vCPU is woken at once
+	SMPNone = "none"
 )
 
 // Result is what came of a machine that ran to its end.

@@ -222,12 +222,13 @@ const (
 
 // Ports that ring 3 may use. PortControl carries lines of text to whoever runs
 // the machine, and under hostvmm from it (docs/nucleus.md 8); PortExit ends it
-// (QEMU's isa-debug-exit sits there). PortPark, PortKick and PortStart exist under
-// hostvmm only.
+// (QEMU's isa-debug-exit sits there). PortPark to PortGrow exist under hostvmm
+// only.
 const (
 	PortControl = 0xe9
 	PortExit    = 0xf4
 	PortPark    = 0xd00
+	PortYield   = 0xd02 // one byte, any value: other threads of the host may have the vCPU's physical CPU
 	PortKick    = 0xd04
 	PortStart   = 0xd08 // u32: start this vCPU at EntryAP
 	PortGrow    = 0xd0c // IN of a u32 adds RAM: how many pages more, 0 if there is none
@@ -250,6 +251,7 @@ const (
 	FeatStart         = 1 << 3     // PortStart
 	FeatControl       = 1 << 4     // IN from PortControl, and ParkWant
 	FeatGrow          = 1 << 5     // PortGrow
+	FeatYield         = 1 << 6     // PortYield
 )
 
 // MMIO windows of virtio-mmio devices: the place QEMU's microvm has them too.

@@ -41,6 +41,7 @@ func dozeCharge(now int64) {
 	v.booked += steal
 	v.stolen += steal
 	if t := v.current; t != nil {
+		dozeCrowd.Count(now, had, steal)
 		t.ran += had
 		v.ran += had
 	} else {

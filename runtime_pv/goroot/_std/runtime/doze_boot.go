@@ -172,6 +172,7 @@ func dozeMemoryInit(machine uintptr, info *dozeInfo, cpu *dozeCPU) {
 	dozeMem.zeroRAM = cpu.doze&abi.FeatZeroRAM != 0 || i.vmm.is("qemu-microvm")
 	dozePark = cpu.doze&abi.FeatPark != 0 && !i.forceHalt
 	dozeStartCall = cpu.doze&abi.FeatStart != 0
+	dozeYieldCall = cpu.doze&abi.FeatYield != 0
 
 	dozeMem.keepsZero = cpu.doze&abi.FeatZeroRAM != 0
 	if i.ceiling = max(i.ceiling&^(dozePage-1), i.top); cpu.doze&abi.FeatGrow == 0 {

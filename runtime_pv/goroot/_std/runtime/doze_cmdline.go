@@ -151,6 +151,13 @@ func dozeReadCommandLine(p uintptr) (want uint32) {
 		dozeTree.writable = dozeTree.writable || w.is("doze.tree=rw")
 		i.strace = i.strace || w.is("doze.strace")
 		i.forceHalt = i.forceHalt || w.is("doze.idle=hlt")
+		if w.is("doze.smp=none") {
+			dozeSMP = 0
+		} else if w.is("doze.smp=lock") {
+			dozeSMP = dozeSMPLock
+		} else if w.is("doze.smp=wake") {
+			dozeSMP = dozeSMPWake
+		}
 		if w.is("doze.control=com3") {
 			dozeInput.from = dozeControlUART
 		}

@@ -132,9 +132,11 @@ func dozeNanosleep(deadline int64) uintptr {
 			dozeYield()
 			return dozeKeep
 		}
+		dozeUnlock()
 		for dozeNow() < deadline {
 			mmio.Pause()
 		}
+		dozeLock()
 		return 0
 	}
 	if dozeSignalled(t) {

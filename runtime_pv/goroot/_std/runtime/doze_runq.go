@@ -35,10 +35,11 @@ func dozeEnqueue(v *dozeVCPU, t, after *dozeThread) {
 
 // dozeHome chooses the vCPU for a thread that becomes ready and wakes it, unless
 // enough are on their way to the queues already: exactly one is woken for a
-// thread, never all.
+// thread, never all. Where the host has no physical CPU for another vCPU, the thread
+// waits here until the end of a slice at most.
 func dozeHome(t *dozeThread) *dozeVCPU {
 	s := &dozeSched
-	if s.idle == 0 || s.ready+1 <= s.looking {
+	if s.idle == 0 || s.ready+1 <= s.looking || dozeCrowded() {
 		if self := dozeSelf(); dozeOnline&self.bit() != 0 {
 			return self
 		}
@@ -46,14 +47,19 @@ func dozeHome(t *dozeThread) *dozeVCPU {
 	}
 	v := t.last
 	if v == nil || s.idle&v.bit() == 0 {
-		i := uintptr(0)
-		for s.idle>>i&1 == 0 {
-			i++
-		}
-		v = dozeVCPUAt(i)
+		v = dozeAsleep()
 	}
 	dozeWakeVCPU(v)
 	return v
+}
+
+// dozeAsleep is a vCPU that sleeps; the caller knows that there is one.
+func dozeAsleep() *dozeVCPU {
+	i := uintptr(0)
+	for dozeSched.idle>>i&1 == 0 {
+		i++
+	}
+	return dozeVCPUAt(i)
 }
 
 // dozeDequeue takes the next thread for v: of its own queue, else of the next

@@ -261,11 +261,15 @@ func dozeAttend() {
 	if s.sysmon != nil && s.due <= now {
 		dozeWakeSysmon()
 	}
+	over := now-t.since >= dozeSlice
+	if over && s.ready > s.looking && s.idle != 0 {
+		dozeWakeVCPU(dozeAsleep()) // it was crowded when a thread became ready, which has waited long enough
+	}
 	switch {
 	case v.leaving != 0:
 		dozeLeave(v)
 		dozeSchedule()
-	case s.ready > s.looking && (v.head != first || now-t.since >= dozeSlice):
+	case s.ready > s.looking && (v.head != first || over):
 		dozeRequeue(t)
 	}
 }

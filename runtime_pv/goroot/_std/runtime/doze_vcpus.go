@@ -12,8 +12,8 @@ import (
 	"unsafe"
 )
 
-// dozeLockWord is held by the vCPU that is in the kernel. dozeResume gives it
-// back.
+// dozeLockWord is 1 more than the number of the vCPU that is in the kernel, 0 if none
+// is. dozeResume gives it back.
 var dozeLockWord uint32
 
 // dozeOnline has a bit for each vCPU that runs threads.
@@ -38,9 +38,10 @@ func (v *dozeVCPU) bit() uint64 { return 1 << v.index() }
 func dozeLock() {
 	v := dozeSelf()
 	atomic.Store(&v.user, 0)
-	for atomic.Xchg(&dozeLockWord, 1) != 0 {
-		for atomic.Load(&dozeLockWord) != 0 {
-			mmio.Pause()
+	mine := uint32(v.index()) + 1
+	for s := (dozeSpin{}); !atomic.Cas(&dozeLockWord, 0, mine); {
+		for holder := atomic.Load(&dozeLockWord); holder != 0; holder = atomic.Load(&dozeLockWord) {
+			s.turn(v, dozeVCPUAt(uintptr(holder-1)))
 		}
 	}
 	if v.seen != dozeMem.unmapped {
@@ -68,8 +69,9 @@ func dozeShootdown() {
 		}
 	}
 	for i := uintptr(0); others>>i != 0; i++ {
-		for v := dozeVCPUAt(i); others>>i&1 != 0 && atomic.Load(&v.user) != 0; {
-			mmio.Pause()
+		v, s := dozeVCPUAt(i), dozeSpin{}
+		for others>>i&1 != 0 && atomic.Load(&v.user) != 0 {
+			s.turn(self, v)
 		}
 	}
 }
