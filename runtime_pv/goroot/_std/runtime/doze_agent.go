@@ -150,6 +150,7 @@ func dozeAgentWork() {
 			return
 		case tries == dozeAgentTries:
 			dozeSetLimit(dozeTotalPages())
+			dozeGaveUp.Store(atomic.Load(&memstats.numgc))
 			return
 		}
 		tries++
@@ -157,6 +158,17 @@ func dozeAgentWork() {
 		GC()
 		dozeScavenge(missing*dozePage + dozeScavengeMore)
 	}
+}
+
+// dozeGaveUp is how many collections there had been when the agent could get no more.
+var dozeGaveUp atomic.Uint32
+
+// dozeHeapHasLet reports whether a later collection has freed what a partial balloon
+// waits for. Go's scavenger need not give it to the machine: the limit is what the
+// machine has, and the heap far below it.
+func dozeHeapHasLet() bool {
+	free, used := gcController.heapFree.load(), gcController.heapInUse.load()
+	return free > dozeTidyStep && free > used/10 && atomic.Load(&memstats.numgc) != dozeGaveUp.Load()
 }
 
 // dozeLimit is the limit of the collector that follows the machine's memory.

@@ -228,7 +228,7 @@ func dozeMemoryIdle() (ready bool, tidy int64) {
 		dozeTidyDue.Store(1)
 		dozeTidy.since = 0
 		dozeAgentAsk()
-	} else if b.missing > 0 && dozeMem.frames.FreePages() > 2*dozeReserve() {
+	} else if b.missing > 0 && (dozeMem.frames.FreePages() > 2*dozeReserve() || dozeHeapHasLet()) {
 		dozeAgentAsk()
 	}
 	return dozeSched.ready > 0, tidy
