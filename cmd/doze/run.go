@@ -83,7 +83,6 @@ itself failed.`,
 }
 
 func runMachine(ctx context.Context, f runFlags, target string, args []string) error {
-	start := time.Now()
 	if f.idle != vm.IdlePark && f.idle != vm.IdleHLT {
 		return fmt.Errorf("run: --idle %q: use %s or %s", f.idle, vm.IdlePark, vm.IdleHLT)
 	}
@@ -109,6 +108,7 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
+	start := time.Now() // a build is not the machine's
 	signals := passSignals(ctx)
 	if signals == nil {
 		signals = make(chan vm.Signal, patience)
