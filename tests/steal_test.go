@@ -147,8 +147,12 @@ func TestTwoGuestsOnOneCPU(t *testing.T) {
 		t.Logf("stolen: %.1f %% and %.1f %%", 100*shares[0], 100*shares[1])
 		assert.InDelta(t, shares[0], shares[1], 0.05)
 		assert.Greater(t, shares[0], 0.45)
-		if m.name != "qemu" { // which has threads of its own that want the CPU
-			assert.Less(t, shares[0], 0.58)
+		most := 0.55
+		if runtime.NumCPU() == 1 {
+			most = 0.65 // the tests, and what else there is, want that CPU, too
+		}
+		if m.name != "qemu" { // which has threads of its own that want it
+			assert.Less(t, shares[0], most)
 		}
 	})
 }
