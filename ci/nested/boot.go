@@ -17,7 +17,7 @@ import (
 // boot runs the machine until it switches itself off, and returns the status it
 // left on its second serial port.
 func boot(ctx context.Context, h host, o options, dir, initrd string) (int, error) {
-	statusFile := filepath.Join(dir, "status")
+	statusFile, pulseSocket := filepath.Join(dir, "status"), filepath.Join(dir, "pulse")
 	words := []string{"console=ttyS0", "panic=1"}
 	if !o.verbose {
 		words = append(words, "quiet", "loglevel=0")
@@ -29,7 +29,7 @@ func boot(ctx context.Context, h host, o options, dir, initrd string) (int, erro
 		"-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max",
 		"-smp", strconv.Itoa(o.cpus), "-m", strconv.Itoa(o.memory),
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-		"-serial", "stdio", "-serial", "file:"+statusFile,
+		"-serial", "stdio", "-serial", "file:"+statusFile, "-serial", "unix:"+pulseSocket+",server=on,wait=off",
 		"-kernel", h.kernel, "-initrd", initrd,
 		"-append", strings.Join(words, " "))
 	cmd.Stdout = &lines{w: os.Stdout}
@@ -37,6 +37,9 @@ func boot(ctx context.Context, h host, o options, dir, initrd string) (int, erro
 	cmd.Stderr = &stderr
 	cmd.Cancel = func() error { return cmd.Process.Kill() }
 	cmd.WaitDelay = 5 * time.Second
+	pulsing, stop := context.WithCancel(ctx)
+	defer stop()
+	go pulse(pulsing, pulseSocket)
 	err := cmd.Run()
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):

@@ -13,8 +13,9 @@ import (
 // workDir is where the program runs and where -file puts things.
 const workDir = "work"
 
-// initScript is process 1: it loads KVM, runs the program, reports its status on
-// the second serial port and switches the machine off.
+// initScript is process 1: it loads KVM, listens for the pulse on the third serial
+// port, runs the program, reports its status on the second one and switches the
+// machine off.
 const initScript = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin HOME=/work TMPDIR=/tmp
@@ -28,6 +29,7 @@ ln -sf /proc/self/fd /dev/fd
 for m in %s; do
 	insmod /modules/$m.ko || echo "nested: cannot load $m.ko"
 done
+cat /dev/ttyS2 >/dev/null & # takes the interrupts that keep the machine going (pulse.go)
 ip link set lo up 2>/dev/null
 cd /work
 sh /command

@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -43,6 +46,21 @@ func TestQuoteSurvivesTheShell(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, s, string(out))
 	}
+}
+
+// The pulse waits for the socket, and goes on.
+func TestPulse(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "pulse")
+	go pulse(t.Context(), socket)
+	time.Sleep(pulseEvery / 2)
+	l, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	defer l.Close()
+	line, err := l.Accept()
+	require.NoError(t, err)
+	defer line.Close()
+	_, err = io.ReadFull(line, make([]byte, 2))
+	require.NoError(t, err)
 }
 
 func TestReadStatus(t *testing.T) {
