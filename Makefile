@@ -4,7 +4,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit soak boot std lint setup setup-run clean
+.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit soak fuzz boot std lint setup setup-run clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,11 @@ CPUS     ?= 2
 
 soak: build ## a random mix of everything for DURATION (10m) on CPUS (2) vCPUs
 	bin/doze run --cpus $(CPUS) --memory 256M ./apps/soak -for $(DURATION)
+
+FUZZTIME ?= 30s
+
+fuzz: ## each fuzz target for FUZZTIME (30s)
+	@ci/fuzz $(FUZZTIME)
 
 std: build ## the standard library's own tests natively and in machines; writes docs/std.md, goes on where it was (STD="-only '^sort$$'")
 	$(GO) run ./ci/std $(STD)
