@@ -54,9 +54,12 @@ func (r reading) agree(t *testing.T) {
 }
 
 func TestTimeIsAccountedWhole(t *testing.T) {
+	var alone sync.Mutex // two machines at a time would steal from each other
 	for _, c := range []struct{ cpus, busy int }{{1, 0}, {1, 1}, {2, 1}, {2, 3}} {
 		t.Run(fmt.Sprintf("%d busy of %d", c.busy, c.cpus), func(t *testing.T) {
 			onEach(t, func(t *testing.T, m machine) {
+				alone.Lock()
+				defer alone.Unlock()
 				r := m.run(t, "--cpus", fmt.Sprint(c.cpus), app(t, "steal"), "-busy", fmt.Sprint(c.busy), "-for", "3s")
 				r.ok(t)
 				t.Log(r.stdout)
@@ -66,8 +69,10 @@ func TestTimeIsAccountedWhole(t *testing.T) {
 				assert.Equal(t, c.cpus, got.CPUs)
 				busy := float64(min(c.busy, c.cpus))
 				assert.LessOrEqual(t, got.Run, busy*got.Passed+near)
-				// More can be stolen: a vCPU that has little to do waits for its turn, too.
-				assert.GreaterOrEqual(t, got.Run+got.Steal, 0.9*busy*got.Passed-near)
+				if m.tier != "kvm" || runtime.NumCPU() >= c.cpus {
+					// Else a vCPU that has little to do waits for its turn, too.
+					assert.InDelta(t, busy*got.Passed, got.Run+got.Steal, 0.1*got.Passed+near)
+				}
 			})
 		})
 	}
@@ -149,7 +154,7 @@ func TestTwoGuestsOnOneCPU(t *testing.T) {
 		assert.Greater(t, shares[0], 0.45)
 		most := 0.55
 		if runtime.NumCPU() == 1 {
-			most = 0.65 // the tests, and what else there is, want that CPU, too
+			most = 0.58 // the tests, and what else there is, want that CPU, too
 		}
 		if m.name != "qemu" { // which has threads of its own that want it
 			assert.Less(t, shares[0], most)

@@ -16,8 +16,7 @@ func each(n int, f func(i int)) {
 	wg.Wait()
 }
 
-// locks has four goroutines for each P fight for two locks, and wake each other
-// through a condition now and then.
+// locks has four goroutines for each P fight for two locks.
 func locks(stop *atomic.Bool, n *atomic.Int64) bool {
 	var (
 		shared [2]struct {

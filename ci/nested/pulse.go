@@ -11,12 +11,12 @@ import (
 const pulseEvery = time.Second
 
 // pulse sends the machine a byte a second on its third serial port, as long as ctx
-// lasts: an interrupt that does not depend on those before it. QEMU 7.2 loses
-// interrupts of the outer kernel: at VMRUN and #VMEXIT its emulation changes the word
-// of pending interrupts without the lock under which its other threads set bits
-// there. If that hits the outer kernel's own timer, which is armed anew by its
-// handler, a guest of that kernel that makes no exit runs on for ever and nothing
-// else does; the next interrupt of any kind brings the lost one along.
+// lasts: an interrupt that does not depend on those before it. QEMU 7.2 can lose one of
+// the outer kernel's. Seen in a machine that stood still: the guest of that kernel ran
+// on in ring 3, QEMU had no interrupt noted for the CPU, and noting one by hand
+// (CPU_INTERRUPT_HARD) woke everything, so one was pending. Why it was lost is not
+// known; that VMRUN and #VMEXIT change that word while another thread sets a bit in it
+// would explain it. The next interrupt of any kind brings the lost one along.
 func pulse(ctx context.Context, socket string) {
 	beat := time.NewTicker(pulseEvery)
 	defer beat.Stop()
