@@ -25,6 +25,7 @@ func main() {
 	waitInCall()
 	protect()
 	mapFile()
+	untouched()
 }
 
 func badAddresses() {

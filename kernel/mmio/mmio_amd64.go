@@ -65,6 +65,10 @@ func Copy(dst, src, n uintptr)
 // Clear writes n zero bytes at addr (REP STOSB).
 func Clear(addr, n uintptr)
 
+// Zero reports whether the n bytes at addr, a multiple of 8, are zero. It reads
+// them upwards up to the first eight that are not (REPE SCASQ).
+func Zero(addr, n uintptr) bool
+
 // Rdtsc reads the time-stamp counter after all earlier instructions
 // (LFENCE; RDTSC).
 func Rdtsc() uint64

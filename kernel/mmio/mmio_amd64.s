@@ -106,6 +106,18 @@ TEXT ·Clear(SB), NOSPLIT, $0-16
 	STOSB
 	RET
 
+// func Zero(addr, n uintptr) bool
+// XORL sets ZF, which SCASQ leaves alone when n is 0.
+TEXT ·Zero(SB), NOSPLIT, $0-17
+	MOVQ	addr+0(FP), DI
+	MOVQ	n+8(FP), CX
+	SHRQ	$3, CX
+	XORL	AX, AX
+	REP
+	SCASQ
+	SETEQ	ret+16(FP)
+	RET
+
 // func Rdtsc() uint64
 // LFENCE keeps RDTSC behind every earlier load (Intel SDM 2B, RDTSC).
 TEXT ·Rdtsc(SB), NOSPLIT, $0-8

@@ -92,6 +92,22 @@ func TestCopyAndClear(t *testing.T) {
 	assert.EqualValues(t, 30, b[30])
 }
 
+func TestZero(t *testing.T) {
+	a, b := page(t)
+	assert.True(t, Zero(a, 4096))
+	assert.True(t, Zero(a, 0))
+	for _, i := range []int{0, 7, 8, 2047, 4088, 4095} {
+		b[i] = 0x80
+		assert.False(t, Zero(a, 4096), "byte %d", i)
+		assert.False(t, Zero(a+uintptr(i&^7), 8), "byte %d", i)
+		b[i] = 0
+	}
+	b[16], b[31] = 1, 1
+	assert.True(t, Zero(a, 16))
+	assert.True(t, Zero(a+32, 4096-32), "what lies before and behind does not count")
+	assert.True(t, Zero(a+16, 0))
+}
+
 func TestInstructions(t *testing.T) {
 	before := Rdtsc()
 	Fence()

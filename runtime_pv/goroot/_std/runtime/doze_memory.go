@@ -260,7 +260,9 @@ func dozeSkip(va uintptr) uintptr {
 	return va&^(1<<30-1) + 1<<30
 }
 
-// dozeSplit turns a 2 MiB entry into a table of 512 entries.
+// dozeSplit turns a 2 MiB entry into a table of 512 entries. Pages that are zero
+// lose their frames: most were never touched, and only the block as a whole was
+// given, so nobody else would ever give them back.
 func dozeSplit(va, entry uintptr) bool {
 	table := dozeAllocFrames(1)
 	if table == 0 {
@@ -270,8 +272,31 @@ func dozeSplit(va, entry uintptr) bool {
 	dozeMap(va, 0, 1, 2, dozeBlock)
 	dozeShootdown()
 	dozeMap(va, table|dozeTableRW, 1, 2, 0)
-	dozeMap(va, entry&abi.PteAddrMask|dozeRW, dozeBlock/dozePage, 1, dozePage)
+	dozeMapUsed(va, entry&abi.PteAddrMask)
 	return true
+}
+
+// dozeMapUsed maps those pages of a block at va that are not zero, and frees the
+// others. It looks through a window of the kernel's own, where the program
+// writes nothing meanwhile.
+func dozeMapUsed(va, pa uintptr) {
+	const pages = dozeBlock / dozePage
+	dozeMap(dozeScratchBase, pa|dozeRO, pages, 1, dozePage)
+	for i := uintptr(0); i < pages; {
+		zero := mmio.Zero(dozeScratchBase+i*dozePage, dozePage)
+		n := uintptr(1)
+		for i+n < pages && mmio.Zero(dozeScratchBase+(i+n)*dozePage, dozePage) == zero {
+			n++
+		}
+		if zero {
+			dozeFree(pa+i*dozePage, n)
+		} else {
+			dozeMap(va+i*dozePage, pa+i*dozePage|dozeRW, n, 1, dozePage)
+		}
+		i += n
+	}
+	dozeMap(dozeScratchBase, 0, pages, 1, dozePage)
+	dozeShootdown()
 }
 
 // dozeReleasePages releases the 4 KiB pages of [va, end), which lie under one
