@@ -19,7 +19,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
+
+	"github.com/doze-vm/doze/ci/onecpu"
 )
 
 // reading is a line of apps/steal, in seconds since its first one.
@@ -214,19 +215,7 @@ func startPinned(t *testing.T, cmd *exec.Cmd) {
 // onFirstCPU calls f on the first physical CPU there is; what f starts stays there.
 func onFirstCPU(t *testing.T, f func()) {
 	t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var before, one unix.CPUSet
-	require.NoError(t, unix.SchedGetaffinity(0, &before))
-	for i := range 1024 {
-		if before.IsSet(i) {
-			one.Set(i)
-			break
-		}
-	}
-	require.NoError(t, unix.SchedSetaffinity(0, &one))
-	defer func() { _ = unix.SchedSetaffinity(0, &before) }()
-	f()
+	require.NoError(t, onecpu.First(f))
 }
 
 // spin starts a process that does nothing but take CPU time.

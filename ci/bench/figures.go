@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -13,8 +14,7 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/doze-vm/doze/ci/onecpu"
 	"github.com/doze-vm/doze/hostvmm/vm"
 )
 
@@ -44,48 +44,32 @@ type rival struct {
 
 // compare compares a program in a machine with the same as a process.
 func (o options) compare(ctx context.Context, app string, cpus int) error {
-	return o.rivals(ctx, app, cpus, []string{"Doze, hostvmm, KVM"}, nil)
+	return o.rivals(ctx, app, cpus, []candidate{{name: "Doze, hostvmm, KVM"}})
 }
 
 // overcommit compares four vCPUs on one physical CPU, with all that they do about
 // being preempted, with less of it, and without any, with a process.
 func overcommit(ctx context.Context, o options) error {
-	if err := onFirstCPU(); err != nil {
-		return err
-	}
-	return o.rivals(ctx, "overcommit", 4, []string{"Doze, all", "lock", "wake", "none"},
-		[][]string{{"--smp", vm.SMPAll}, {"--smp", vm.SMPLock}, {"--smp", vm.SMPWake}, {"--smp", vm.SMPNone}})
+	var err error
+	confined := onecpu.First(func() {
+		err = o.rivals(ctx, "overcommit", 4, []candidate{
+			{"Doze, all", []string{"--smp", vm.SMPAll}},
+			{"lock", []string{"--smp", vm.SMPLock}},
+			{"wake", []string{"--smp", vm.SMPWake}},
+			{"none", []string{"--smp", vm.SMPNone}},
+		})
+	})
+	return errors.Join(confined, err)
 }
 
-// onFirstCPU leaves this process, and what it starts, the first CPU that it has.
-func onFirstCPU() error {
-	var set, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		return err
-	}
-	for i := range 1024 {
-		if set.IsSet(i) {
-			one.Set(i)
-			break
-		}
-	}
-	threads, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return err
-	}
-	for _, t := range threads {
-		if id, err := strconv.Atoi(t.Name()); err == nil {
-			if err := unix.SchedSetaffinity(id, &one); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+// candidate is a machine with further flags of doze run.
+type candidate struct {
+	name  string
+	flags []string
 }
 
-// rivals runs a program in machines, one for each name and its further flags of doze
-// run, and as a process, in turn.
-func (o options) rivals(ctx context.Context, app string, cpus int, names []string, flags [][]string) error {
+// rivals runs a program in machines and as a process, in turn.
+func (o options) rivals(ctx context.Context, app string, cpus int, machines []candidate) error {
 	image, err := o.image(ctx, app)
 	if err != nil {
 		return err
@@ -97,12 +81,9 @@ func (o options) rivals(ctx context.Context, app string, cpus int, names []strin
 	n, args := strconv.Itoa(cpus), flag.Args()[1:]
 	memory := strconv.FormatUint(o.memory>>20, 10) + "M"
 	var all []rival
-	for i, name := range names {
-		command := []string{o.doze, "run", "--vmm", "kvm", "--cpus", n, "--memory", memory}
-		if flags != nil {
-			command = append(command, flags[i]...)
-		}
-		all = append(all, rival{name, slices.Concat(command, []string{image}, args), "", map[string][]float64{}})
+	for _, m := range machines {
+		command := slices.Concat([]string{o.doze, "run", "--vmm", "kvm", "--cpus", n, "--memory", memory}, m.flags, []string{image}, args)
+		all = append(all, rival{m.name, command, "", map[string][]float64{}})
 	}
 	all = append(all, rival{"Linux process", slices.Concat([]string{program}, args), "GOMAXPROCS=" + n, map[string][]float64{}})
 	if err := race(ctx, all, o.rounds); err != nil {
