@@ -28,7 +28,7 @@ func TestDroppedMemoryGoesToTheHost(t *testing.T) {
 		m.order(t, "use 1")
 		m.order(t, "drop")
 		before := m.resident()
-		used := memory / mib * 3 / 4
+		used := memory / mib * 25 / 32 // 400 MiB of 512
 		m.order(t, fmt.Sprintf("use %d", used))
 		require.Greater(t, m.resident(), before+(used-8)*mib)
 		m.order(t, "drop")

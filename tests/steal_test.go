@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shirou/gopsutil/v4/cpu"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -61,6 +62,7 @@ func TestTimeIsAccountedWhole(t *testing.T) {
 			onEach(t, func(t *testing.T, m machine) {
 				alone.Lock()
 				defer alone.Unlock()
+				idle := hostIdle(t)
 				r := m.run(t, "--cpus", fmt.Sprint(c.cpus), app(t, "steal"), "-busy", fmt.Sprint(c.busy), "-for", "3s")
 				r.ok(t)
 				t.Log(r.stdout)
@@ -70,13 +72,24 @@ func TestTimeIsAccountedWhole(t *testing.T) {
 				assert.Equal(t, c.cpus, got.CPUs)
 				busy := float64(min(c.busy, c.cpus))
 				assert.LessOrEqual(t, got.Run, busy*got.Passed+near)
-				if m.tier != "kvm" || runtime.NumCPU() >= c.cpus {
-					// Else a vCPU that has little to do waits for its turn, too.
-					assert.InDelta(t, busy*got.Passed, got.Run+got.Steal, 0.1*got.Passed+near)
+				// A loop is never idle. A vCPU with little to do is stolen from, too, but only
+				// where the host is busy: there it waits for its turn each time.
+				assert.GreaterOrEqual(t, got.Run+got.Steal, 0.9*busy*got.Passed-near)
+				if idle = hostIdle(t) - idle; idle > got.Passed/2 {
+					assert.LessOrEqual(t, got.Run+got.Steal, busy*got.Passed+0.1*got.Passed+near)
 				}
+				t.Logf("the host's CPUs were idle for %.1f s", idle)
 			})
 		})
 	}
+}
+
+// hostIdle is how long the host's CPUs were idle since it started, in seconds.
+func hostIdle(t *testing.T) float64 {
+	t.Helper()
+	times, err := cpu.Times(false)
+	require.NoError(t, err)
+	return times[0].Idle
 }
 
 // With competitors for its physical CPU a guest is told what they take, as the
