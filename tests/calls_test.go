@@ -22,6 +22,7 @@ calls: write what is read-only: runtime error: invalid memory address or nil poi
 calls: mapped: the file's text
 calls: write what is mapped to read: runtime error: invalid memory address or nil pointer dereference
 calls: pages that were never touched are free: true
+calls: no tables are kept for what was unmapped: true
 `, r.stdout)
 	})
 }

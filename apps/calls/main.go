@@ -26,6 +26,7 @@ func main() {
 	protect()
 	mapFile()
 	untouched()
+	tables()
 }
 
 func badAddresses() {

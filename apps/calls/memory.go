@@ -49,6 +49,41 @@ func untouched() {
 	check(syscall.Munmap(room))
 }
 
+// tables touches a page in each of many places and gives them back, some in
+// pieces: the machine keeps no page tables for them, and finds no old pages there.
+func tables() {
+	const (
+		page, step, size = 4096, 2 << 20, 512 << 20
+		access           = syscall.PROT_READ | syscall.PROT_WRITE
+	)
+	before := free()
+	for range 3 {
+		b, err := syscall.Mmap(-1, 0, size, access, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+		check(err)
+		for i := 0; i < size; i += step {
+			for _, p := range []int{0, 77 * page, step - 1} {
+				if b[i+p] != 0 {
+					check(fmt.Errorf("a fresh page holds %#x", b[i+p]))
+				}
+				b[i+p] = 'x'
+			}
+		}
+		check(syscall.Mprotect(b[step:2*step], syscall.PROT_READ))
+		check(syscall.Mprotect(b[3*step:4*step], syscall.PROT_NONE))
+		check(syscall.Madvise(b[page:size/2], syscall.MADV_DONTNEED))
+		if b[0] != 'x' || b[size/2] != 'x' || b[size/2-1] != 0 {
+			check(fmt.Errorf("pages given back or kept by mistake: %#x %#x %#x", b[0], b[size/2], b[size/2-1]))
+		}
+		check(syscall.Munmap(b))
+	}
+	kept := before - free()
+	const most = 256 << 10
+	fmt.Printf("calls: no tables are kept for what was unmapped: %v\n", kept <= most)
+	if kept > most {
+		fmt.Printf("calls: %d KiB are kept\n", kept>>10)
+	}
+}
+
 // free is how much memory the machine has free, 0 in a process.
 func free() int {
 	text, err := os.ReadFile("/proc/doze")

@@ -231,24 +231,65 @@ func dozeRelease(start, end uintptr) {
 			continue
 		}
 		stop := min(next, end)
-		switch e := dozeEntry(va, 2); {
+		switch e, whole := dozeEntry(va, 2), stop-va == dozeBlock; {
 		case e&abi.PtePresent == 0:
-		case e&abi.PteHuge == 0:
-			dozeReleasePages(va, stop)
-		case stop-va == dozeBlock:
+		case whole && e&abi.PteHuge == 0:
+			dozeReleaseTable(va, e&abi.PteAddrMask)
+		case whole:
 			mmio.Clear(va, dozeBlock)
 			dozeMap(va, 0, 1, 2, dozeBlock)
 			dozeShootdown()
 			dozeFree(e&abi.PteAddrMask, dozeBlock/dozePage)
+		case e&abi.PteHuge != 0 && !dozeSplit(va&^(dozeBlock-1), e):
+			mmio.Clear(va, stop-va) // no frame for a table: at least it reads as zero
 		default:
-			if !dozeSplit(va&^(dozeBlock-1), e) {
-				mmio.Clear(va, stop-va) // no frame for a table: at least it reads as zero
-				break
-			}
 			dozeReleasePages(va, stop)
+			dozeDropTable(va)
 		}
 		va = next
 	}
+}
+
+// dozeReleaseTable releases all pages under the table that maps the block at va,
+// and the table. All translations are dropped at once.
+func dozeReleaseTable(va, table uintptr) {
+	for at := va; at < va+dozeBlock; at += dozePage {
+		e := dozeEntry(at, 1)
+		if e == 0 {
+			continue
+		}
+		if e&dozeRW != dozeRW {
+			dozeUnprotect(at, e)
+		}
+		mmio.Clear(at, dozePage)
+	}
+	dozeMap(va, 0, 1, 2, dozeBlock)
+	dozeShootdown()
+
+	const w = dozeScratchBase
+	dozeMap(w, table|dozeRW, 1, 1, 0)
+	for i := uintptr(0); i < dozeBlock/dozePage; i++ {
+		if e := uintptr(mmio.Load64(w + i*8)); e != 0 {
+			dozeFree(e&abi.PteAddrMask, 1)
+		}
+	}
+	mmio.Clear(w, dozePage)
+	dozeMap(w, 0, 1, 1, dozePage)
+	dozeShootdown()
+	dozeFree(table, 1)
+}
+
+// dozeDropTable frees the table below which va lies if it maps nothing and what
+// is there may be filled by a block: the heap, which shrinks piece by piece.
+func dozeDropTable(va uintptr) {
+	va &^= dozeBlock - 1
+	if _, _, kind := dozeMem.regions.Lookup(va); kind != dozeLarge || !mmio.Zero(dozeEntryAddr(va, 1), dozePage) {
+		return
+	}
+	table := dozeEntry(va, 2) & abi.PteAddrMask
+	dozeMap(va, 0, 1, 2, dozeBlock)
+	dozeShootdown()
+	dozeFree(table, 1)
 }
 
 // dozeSkip returns the first address beyond va that a table missing at level 3
