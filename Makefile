@@ -4,10 +4,10 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit soak fuzz boot std lint setup setup-run clean
+.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-density soak fuzz boot std lint setup setup-run clean
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the command, bin/doze
 	$(GO) build -o bin/doze ./cmd/doze
@@ -30,7 +30,7 @@ test-qemu: build ## the qemu tier alone: the same images under QEMU, emulated
 test-nested: build ## the kvm tier on upstream KVM inside an emulated machine
 	@ci/tiers nested
 
-bench: bench-boot bench-start bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit ## everything that is measured (docs/benchmarks.md)
+bench: bench-boot bench-start bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-density ## everything that is measured (docs/benchmarks.md)
 
 bench-boot: build ## time from starting QEMU to the program's first line, beside Linux
 	$(GO) run ./ci/bench boot
@@ -67,6 +67,9 @@ bench-overcommit: build ## locks, batons, collections, mappings on four vCPUs of
 
 DURATION ?= 10m
 CPUS     ?= 2
+
+bench-density: build ## what each of 1000 idle machines costs the host, for a minute (N=200 for fewer)
+	@if [ -w /dev/kvm ]; then bin/doze density -n $(or $(N),1000) ./apps/idle -for 1h; else echo 'bench-density: skipped: no /dev/kvm to use'; fi
 
 soak: build ## a random mix of everything for DURATION (10m) on CPUS (2) vCPUs
 	bin/doze run --cpus $(CPUS) --memory 256M ./apps/soak -for $(DURATION)
