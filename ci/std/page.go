@@ -13,6 +13,7 @@ type line struct {
 	pkg    string
 	apart  string
 	native *result
+	under  []string    // what ran its machines
 	passed map[int]int // by vCPUs
 	diffs  map[int][]difference
 }
@@ -38,6 +39,7 @@ func (o options) lines(packages []string) ([]line, error) {
 			}
 			if vm != nil {
 				l.passed[n], l.diffs[n] = compare(native, vm)
+				l.under = append(l.under, vm.Under)
 			}
 		}
 		out = append(out, l)
@@ -63,7 +65,7 @@ func makePage(o options, packages []string) (string, error) {
 	var b strings.Builder
 	b.WriteString(head)
 	if len(lines) > 0 {
-		fmt.Fprintf(&b, "These are the results of %s for %d of the %d packages that have tests.\n\n", lines[0].native.Go, len(lines), len(packages))
+		fmt.Fprintf(&b, "These are the results of %s for %d of the %d packages that have tests%s.\n\n", lines[0].native.Go, len(lines), len(packages), machines(lines))
 	}
 	o.sums(&b, lines)
 	b.WriteString("\n## Reasons\n\n")
@@ -75,6 +77,20 @@ func makePage(o options, packages []string) (string, error) {
 	b.WriteString("\n## Differences\n")
 	o.differences(&b, lines)
 	return b.String(), nil
+}
+
+// machines says what the machines ran under, nothing where results don't tell.
+func machines(lines []line) string {
+	var names []string
+	for _, l := range lines {
+		names = append(names, l.under...)
+	}
+	slices.Sort(names)
+	names = slices.DeleteFunc(slices.Compact(names), func(n string) bool { return n == "" })
+	if len(names) == 0 {
+		return ""
+	}
+	return ", in machines under " + strings.Join(names, " or ")
 }
 
 // sums is the table at the top. Subtests are counted too, of which a few packages

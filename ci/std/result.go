@@ -19,6 +19,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // way is how a package is run: natively, or in a machine with so many vCPUs.
@@ -46,7 +48,8 @@ func (o options) ways() []way {
 // result is what came of one package in one way.
 type result struct {
 	Package string
-	CPUs    int // 0: native
+	CPUs    int    // 0: native
+	Under   string `json:",omitempty"` // what ran the machine
 	Go      string
 	Seconds float64
 	Exit    int
@@ -163,11 +166,27 @@ func (o options) once(ctx context.Context, j job, skip []string) (*result, error
 	}
 	r := &result{Package: j.pkg, CPUs: j.way.cpus, Go: goVersion(), Exit: cmd.ProcessState.ExitCode(),
 		Seconds: time.Since(start).Round(time.Millisecond).Seconds()}
+	if j.way.cpus > 0 {
+		r.Under = under("/dev/kvm", o.extra)
+	}
 	if err := r.read(&out); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", j.way, j.pkg, err)
 	}
 	r.Output = tail(r.Output + errs.String())
 	return r, nil
+}
+
+// under says what doze test runs machines under: Doze's own VMM where it may use
+// KVM, unless its further flags say otherwise.
+func under(kvm string, flags []string) string {
+	name := "QEMU without KVM"
+	if unix.Access(kvm, unix.R_OK|unix.W_OK) == nil {
+		name = "hostvmm on " + kvm
+	}
+	if len(flags) > 0 {
+		name += " (" + strings.Join(flags, " ") + ")"
+	}
+	return name
 }
 
 // event is one of go test's (go doc test2json).

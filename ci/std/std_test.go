@@ -178,11 +178,11 @@ func TestPage(t *testing.T) {
 	save("a/b", "native", `{"Package":"a/b","Go":"go1.26.8","Tests":{"TestExec":{"Action":"pass"},"TestX":{"Action":"pass"},"TestX/sub":{"Action":"pass"},"TestY":{"Action":"pass"}}}`)
 	save("a/b", "vm1", `{"Package":"a/b","CPUs":1,"Exit":1,"Tests":{"TestExec":{"Action":"skip","Output":"fork/exec x"},"TestX":{"Action":"pass"},"TestX/sub":{"Action":"pass"},"TestY":{"Action":"fail","Output":"    y_test.go:1: wrong\n"}}}`)
 	save("net", "native", `{"Package":"net","Go":"go1.26.8","Tests":{"TestN":{"Action":"pass"}}}`)
-	save("net", "vm1", `{"Package":"net","CPUs":1,"Exit":0,"Tests":{"TestN":{"Action":"pass"}}}`)
+	save("net", "vm1", `{"Package":"net","CPUs":1,"Under":"QEMU","Exit":0,"Tests":{"TestN":{"Action":"pass"}}}`)
 	page, err := makePage(o, []string{"a/b", "net", "never/run"})
 	require.NoError(t, err)
 	for _, want := range []string{
-		"go1.26.8 for 2 of the 3 packages",
+		"go1.26.8 for 2 of the 3 packages that have tests, in machines under QEMU.",
 		"| all packages | 3 of 5 (60.0 %) | not run |",
 		"toolchain | 2 of 4 (50.0 %) | not run |",
 		"| without single tests elsewhere that need the same, or what the emulated CPU lacks | 2 of 3 (66.7 %) | not run |",
@@ -197,6 +197,13 @@ func TestPage(t *testing.T) {
 	save("net", "vm4", "{")
 	_, err = makePage(o, []string{"net"})
 	assert.ErrorContains(t, err, "remove it to run the package anew")
+}
+
+func TestUnder(t *testing.T) {
+	usable := filepath.Join(t.TempDir(), "kvm")
+	require.NoError(t, os.WriteFile(usable, nil, 0o600))
+	assert.Equal(t, "hostvmm on "+usable, under(usable, nil))
+	assert.Equal(t, "QEMU without KVM (--machine q35)", under(filepath.Join(t.TempDir(), "kvm"), []string{"--machine", "q35"}))
 }
 
 func TestParseRefuses(t *testing.T) {
