@@ -65,11 +65,11 @@ bench-lateness: build ## lateness of time.Sleep(1ms), beside a process
 bench-overcommit: build ## locks, batons, collections, mappings on four vCPUs of one physical CPU, beside a process there
 	@BENCH="$${BENCH--n 5 -memory 256}" ci/bench/run overcommit
 
-DURATION ?= 10m
-CPUS     ?= 2
-
 bench-density: build ## what each of 1000 idle machines costs the host, for a minute (N=200 for fewer)
 	@if [ -w /dev/kvm ]; then bin/doze density -n $(or $(N),1000) ./apps/idle -for 1h; else echo 'bench-density: skipped: no /dev/kvm to use'; fi
+
+DURATION ?= 10m
+CPUS     ?= 2
 
 soak: build ## a random mix of everything for DURATION (10m) on CPUS (2) vCPUs
 	bin/doze run --cpus $(CPUS) --memory 256M ./apps/soak -for $(DURATION)
