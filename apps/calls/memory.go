@@ -1,12 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"syscall"
 	"unsafe"
+
+	"github.com/doze-vm/doze/pv"
 )
 
 // untouched maps memory as the heap does, in pieces of a size that the machine
@@ -86,13 +86,9 @@ func tables() {
 
 // free is how much memory the machine has free, 0 in a process.
 func free() int {
-	text, err := os.ReadFile("/proc/doze")
-	if err != nil {
-		return 0
+	m, err := pv.Memory()
+	if err != nil && !errors.Is(err, pv.ErrNotVirtual) {
+		check(err)
 	}
-	_, rest, _ := strings.Cut(string(text), "\nfree: ")
-	number, _, _ := strings.Cut(rest, "\n")
-	n, err := strconv.Atoi(number)
-	check(err)
-	return n
+	return int(m.Free)
 }

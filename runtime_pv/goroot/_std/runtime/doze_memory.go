@@ -237,8 +237,7 @@ func dozeRelease(start, end uintptr) {
 			dozeReleaseTable(va, e&abi.PteAddrMask)
 		case whole:
 			mmio.Clear(va, dozeBlock)
-			dozeMap(va, 0, 1, 2, dozeBlock)
-			dozeShootdown()
+			dozeUnmapBlock(va)
 			dozeFree(e&abi.PteAddrMask, dozeBlock/dozePage)
 		case e&abi.PteHuge != 0 && !dozeSplit(va&^(dozeBlock-1), e):
 			mmio.Clear(va, stop-va) // no frame for a table: at least it reads as zero
@@ -248,6 +247,13 @@ func dozeRelease(start, end uintptr) {
 		}
 		va = next
 	}
+}
+
+// dozeUnmapBlock takes away what maps the block at va, a 2 MiB page or a table, and
+// all translations with it.
+func dozeUnmapBlock(va uintptr) {
+	dozeMap(va, 0, 1, 2, dozeBlock)
+	dozeShootdown()
 }
 
 // dozeReleaseTable releases all pages under the table that maps the block at va,
@@ -263,8 +269,7 @@ func dozeReleaseTable(va, table uintptr) {
 		}
 		mmio.Clear(at, dozePage)
 	}
-	dozeMap(va, 0, 1, 2, dozeBlock)
-	dozeShootdown()
+	dozeUnmapBlock(va)
 
 	const w = dozeScratchBase
 	dozeMap(w, table|dozeRW, 1, 1, 0)
@@ -287,8 +292,7 @@ func dozeDropTable(va uintptr) {
 		return
 	}
 	table := dozeEntry(va, 2) & abi.PteAddrMask
-	dozeMap(va, 0, 1, 2, dozeBlock)
-	dozeShootdown()
+	dozeUnmapBlock(va)
 	dozeFree(table, 1)
 }
 
@@ -310,8 +314,7 @@ func dozeSplit(va, entry uintptr) bool {
 		return false
 	}
 	dozeClearFrames(table, 1)
-	dozeMap(va, 0, 1, 2, dozeBlock)
-	dozeShootdown()
+	dozeUnmapBlock(va)
 	dozeMap(va, table|dozeTableRW, 1, 2, 0)
 	dozeMapUsed(va, entry&abi.PteAddrMask)
 	return true
