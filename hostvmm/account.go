@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/doze-vm/doze/drivers/pvclock"
-	"github.com/doze-vm/doze/hostvmm/kvm"
 	"github.com/doze-vm/doze/hostvmm/thread"
 	"github.com/doze-vm/doze/hostvmm/vm"
 	"github.com/doze-vm/doze/kernel/abi"
@@ -37,21 +36,10 @@ type account struct {
 	unknown bool // the host does not tell
 }
 
-// offersSteal says whether the guest can have steal time.
-func offersSteal(cpuid []kvm.CPUIDEntry) bool {
-	const leaf, steal = 0x40000001, 1 << 5 // KVM_CPUID_FEATURES, KVM_FEATURE_STEAL_TIME
-	for _, e := range cpuid {
-		if e.Function == leaf {
-			return e.EAX&steal != 0
-		}
-	}
-	return false
-}
-
 // newAccount is for vCPU n of a machine.
 func newAccount(m *Machine, n uint64) *account {
 	a := &account{born: time.Now()}
-	if offersSteal(m.host.cpuid) {
+	if kvmFeatures(m.host.cpuid)&abi.KVMSteal != 0 {
 		at := abi.VCPUPage0 + n*abi.PageSize + abi.VCPUSteal
 		a.steal = m.mem[at : at+pvclock.StealSize]
 	}

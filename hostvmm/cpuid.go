@@ -45,7 +45,7 @@ func withAPICID(entries []kvm.CPUIDEntry, id uint32) []kvm.CPUIDEntry {
 
 // guestCPUID is what the guest's CPUID says: what KVM supports, without nested
 // virtualization and the extended state that the guest does not save, with the
-// TSC-deadline timer, which KVM emulates but does not list, and our own leaves.
+// TSC-deadline timer, which KVM emulates but does not list, and our own leaf.
 // The leaves of KVM itself stay as they are.
 func guestCPUID(supported []kvm.CPUIDEntry) []kvm.CPUIDEntry {
 	out := make([]kvm.CPUIDEntry, 0, len(supported)+2)
@@ -69,11 +69,8 @@ func guestCPUID(supported []kvm.CPUIDEntry) []kvm.CPUIDEntry {
 		}
 		out = append(out, e)
 	}
-	const features = abi.FeatPark | abi.FeatWall | abi.FeatZeroRAM | abi.FeatStart | abi.FeatControl | abi.FeatGrow | abi.FeatYield
-	return append(out,
-		kvm.CPUIDEntry{Function: abi.CPUIDDoze, EAX: abi.CPUIDDozeFeatures,
-			EBX: abi.CPUIDSignature, ECX: abi.CPUIDSignature, EDX: abi.CPUIDSignature},
-		kvm.CPUIDEntry{Function: abi.CPUIDDozeFeatures, EAX: features, EBX: abi.Version})
+	return append(out, kvm.CPUIDEntry{Function: abi.CPUIDDoze, EAX: abi.CPUIDDoze,
+		EBX: abi.CPUIDSignature, ECX: abi.CPUIDSignature, EDX: abi.CPUIDSignature})
 }
 
 // State components of XCR0 (Intel SDM 1, 13.3).

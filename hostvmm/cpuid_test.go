@@ -36,9 +36,25 @@ func TestGuestCPUID(t *testing.T) {
 	require.EqualValues(t, 0x1007efb, leaf(got, 0x40000001)[0].EAX, "KVM's leaves stay")
 	require.Len(t, leaf(got, abi.CPUIDDoze), 1)
 	require.EqualValues(t, abi.CPUIDSignature, leaf(got, abi.CPUIDDoze)[0].ECX)
-	f := leaf(got, abi.CPUIDDozeFeatures)[0]
-	require.EqualValues(t, abi.FeatPark|abi.FeatWall|abi.FeatZeroRAM|abi.FeatStart|abi.FeatControl|abi.FeatGrow|abi.FeatYield, f.EAX)
-	require.EqualValues(t, abi.Version, f.EBX)
+}
+
+func TestMachinePageSaysWhatTheVCPUIs(t *testing.T) {
+	mem := make([]byte, abi.MachinePage+abi.PageSize)
+	writeMachinePage(mem, []kvm.CPUIDEntry{
+		{Function: 1, ECX: abi.CPUX2APIC | abi.CPUTSCDeadline},
+		{Function: 0xd, Index: 0, EAX: 0x2e7, EBX: 2440, ECX: 2440},
+		{Function: 0xd, Index: 1, EAX: 0xf, EBX: 0xffff},
+		{Function: 0xd, Index: 2, EAX: 256, EBX: 576},
+		{Function: 0xd, Index: 7, EAX: 1024, EBX: 1408},
+		{Function: 0xd, Index: 9, EAX: 8, EBX: 2432}, // protection keys: not saved
+		{Function: 0x40000001, EAX: 0x1007efb},
+	})
+	get := func(offset int) uint32 { return binary.LittleEndian.Uint32(mem[abi.MachinePage+offset:]) }
+	require.EqualValues(t, features, get(abi.MachineFeatures))
+	require.EqualValues(t, 0x1007efb, get(abi.MachineKVM))
+	require.EqualValues(t, abi.CPUX2APIC|abi.CPUTSCDeadline, get(abi.MachineCPU))
+	require.EqualValues(t, 1408+1024, get(abi.MachineVectors))
+	require.Zero(t, get(abi.MachineAPICID))
 }
 
 func TestEachVCPUHasItsAPICID(t *testing.T) {

@@ -99,6 +99,7 @@ func New(h *Host, im *loader.Image, c vm.Config, o Options) (m *Machine, err err
 	if err = im.Load(m.mem); err != nil {
 		return nil, err
 	}
+	writeMachinePage(m.mem, h.cpuid)
 	if !o.SmallPages {
 		warm(m.mem, im)
 	}

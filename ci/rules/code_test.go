@@ -130,6 +130,17 @@ func TestUnsafeStaysWhereItBelongs(t *testing.T) {
 	}
 }
 
+// The kernel must not decide by CPUID: in ring 3 it may answer for another machine
+// (docs/nucleus.md 2). /proc/cpuinfo shows what the program sees.
+func TestKernelDoesNotAskCPUID(t *testing.T) {
+	for _, name := range tracked(t, ".go", ".s") {
+		if under(name, "runtime_pv/goroot", "kernel/mem", "kernel/fs", "kernel/topology", "drivers") &&
+			path.Base(name) != "doze_proctext.go" {
+			assert.NotContains(t, read(t, name), "CPUID(", "%s: the machine page has the answers", name)
+		}
+	}
+}
+
 func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	_, files := parsed(t, parser.ParseComments|parser.PackageClauseOnly)
 	says := map[string]bool{}

@@ -12,7 +12,7 @@ package abi
 
 // Version is the version of this contract. The image carries it in its note and
 // in its machine page; a VMM refuses an image of another version.
-const Version = 1
+const Version = 2
 
 // PageSize and HugePageSize are the two page sizes in use, in bytes
 // (Intel SDM 3A, 4.5). 1 GiB pages are not used: not every KVM offers them.
@@ -189,6 +189,34 @@ const (
 	MachineOnline  = 0x60 // u64: mask of the vCPUs that run threads, written by the kernel
 	MachineMoves   = 0x68 // u32: requests for a number of vCPUs that the kernel has answered
 	MachineVerdict = 0x6c // u32: its last answer, Move...
+
+	// What the machine is. A VMM that enters at Entry64 writes these; the 32-bit
+	// entry asks CPUID in ring 0. Ring 3 must not ask: a KVM without hardware
+	// virtualization may leave CPUID in ring 3 to the CPU, and the answer is then the
+	// outer hypervisor's.
+	MachineFeatures = 0x70 // u32: Feat..., 0 unless the VMM is hostvmm
+	MachineKVM      = 0x74 // u32: EAX of leaf CPUIDKVM + 1, KVM's features, 0 without KVM
+	MachineCPU      = 0x78 // u32: ECX of leaf 1
+	MachineVectors  = 0x7c // u32: EBX of leaf 0xd, bytes of the vector state that XCR0 has on
+	MachineAPICID   = 0x80 // u32: APIC id of the first vCPU
+)
+
+// Bits of MachineCPU (Intel SDM 2A, CPUID).
+const (
+	CPUX2APIC      = 1 << 21
+	CPUTSCDeadline = 1 << 24
+	CPURDRAND      = 1 << 30
+	CPUHypervisor  = 1 << 31
+)
+
+// Bits of MachineKVM (Linux arch/x86/include/uapi/asm/kvm_para.h).
+const (
+	KVMClock      = 1 << 3
+	KVMSteal      = 1 << 5
+	KVMPoll       = 1 << 12
+	KVMTSCStable  = 1 << 24
+	CPUIDKVM      = 0x40000000
+	CPUIDKVMStart = 0x4b4d564b // "KVMK", EBX of CPUIDKVM
 )
 
 // Answers to a control line `cpus N`.
@@ -238,20 +266,23 @@ const (
 	LineCOM3    = 10
 )
 
-// CPUID leaves by which hostvmm makes itself known: 0x40000100 answers with its
-// highest leaf in EAX and "DozeDozeDoze" in EBX, ECX, EDX; 0x40000101 with
-// features in EAX and Version in EBX.
+// CPUIDDoze is the CPUID leaf by which hostvmm makes itself known: "DozeDozeDoze"
+// in EBX, ECX, EDX. No machine decides by it; the probe of a host's KVM looks
+// whether ring 3 sees it.
 const (
-	CPUIDDoze         = 0x40000100
-	CPUIDDozeFeatures = 0x40000101
-	CPUIDSignature    = 0x657a6f44 // "Doze"
-	FeatPark          = 1 << 0     // PortPark and PortKick
-	FeatWall          = 1 << 1     // the machine page's wall clock is kept
-	FeatZeroRAM       = 1 << 2     // RAM beyond the image is zero at boot
-	FeatStart         = 1 << 3     // PortStart
-	FeatControl       = 1 << 4     // IN from PortControl, and ParkWant
-	FeatGrow          = 1 << 5     // PortGrow
-	FeatYield         = 1 << 6     // PortYield
+	CPUIDDoze      = 0x40000100
+	CPUIDSignature = 0x657a6f44 // "Doze"
+)
+
+// Bits of MachineFeatures.
+const (
+	FeatPark    = 1 << 0 // PortPark and PortKick
+	FeatWall    = 1 << 1 // the machine page's wall clock is kept
+	FeatZeroRAM = 1 << 2 // RAM beyond the image is zero at boot
+	FeatStart   = 1 << 3 // PortStart
+	FeatControl = 1 << 4 // IN from PortControl, and ParkWant
+	FeatGrow    = 1 << 5 // PortGrow
+	FeatYield   = 1 << 6 // PortYield
 )
 
 // MMIO windows of virtio-mmio devices: the place QEMU's microvm has them too.

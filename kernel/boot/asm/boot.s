@@ -97,12 +97,13 @@ long32:
 	xor	%edx, %edx
 	xor	%ecx, %ecx
 	xsetbv
-	mov	%esi, %ebx
+	mov	$MachinePage, %ebp
 	test	%edi, %edi
-	jz	start64
-	mov	$MachinePage, %eax
-	mov	MachineAPIndex(%rax), %edi
+	jz	1f
+	mov	MachineAPIndex(%rbp), %edi
 	jmp	start_ap
+1:	call	facts
+	mov	%esi, %ebx
 
 # Common part. In: RBX = hvm_start_info, 64-bit mode, any stack.
 start64:
@@ -179,15 +180,34 @@ vcpu_page:
 	mov	%rax, NucleusTSS + 4(%rdi)	# RSP0
 	ret
 
+# Writes what CPUID says in ring 0 into the machine page at RBP, once XCR0 is set.
+# Keeps RSI, RDI, RBP. Clobbers RAX, RBX, RCX, RDX.
+facts:
+	mov	$1, %eax
+	cpuid
+	mov	%ecx, MachineCPU(%rbp)
+	shr	$24, %ebx			# initial APIC id (SDM 2A, CPUID)
+	mov	%ebx, MachineAPICID(%rbp)
+	mov	$0xd, %eax
+	xor	%ecx, %ecx
+	cpuid
+	mov	%ebx, MachineVectors(%rbp)
+	testl	$CPUHypervisor, MachineCPU(%rbp)
+	jz	1f
+	mov	$CPUIDKVM, %eax
+	cpuid
+	cmp	$CPUIDKVMStart, %ebx
+	jne	1f
+	mov	$CPUIDKVM + 1, %eax		# there, also where CPUIDKVM's EAX is 0 (before 2009)
+	cpuid
+	mov	%eax, MachineKVM(%rbp)
+1:	ret
+
 # Turns the local APIC on, as x2APIC where there is one, and notes in the page
 # at RDI how to acknowledge. Keeps RBX, RBP, RDI. Clobbers RAX, RCX, RDX, RSI.
 apic:
-	mov	%rbx, %rsi
-	mov	$1, %eax
-	cpuid
-	mov	%rsi, %rbx
 	xor	%esi, %esi
-	test	$(1 << 21), %ecx
+	testl	$CPUX2APIC, MachineCPU(%rbp)
 	jz	1f
 	mov	$1, %esi
 1:	mov	%esi, NucleusEOI(%rdi)

@@ -18,7 +18,7 @@ func dozeAccountStart(v *dozeVCPU, now int64) {
 // steal is what the host has booked as stolen from the vCPU, from a start that
 // means nothing.
 func (v *dozeVCPU) steal() int64 {
-	if dozeTime.features&dozeKVMSteal == 0 {
+	if dozeTime.features&abi.KVMSteal == 0 {
 		return 0
 	}
 	for {

@@ -37,7 +37,7 @@ const (
 	dozeStealPage = abi.VCPUPage0 + abi.VCPUSteal
 )
 
-// dozeXsaveSize is the size of the vector state (CPUID 0xd), a multiple of 64.
+// dozeXsaveSize is the size of the vector state in bytes, a multiple of 64.
 var dozeXsaveSize uintptr
 
 // dozeVectors is what XSAVE saves: the components of XCR0 that a thread can have.
@@ -59,7 +59,7 @@ func dozeBoot(machine uintptr) {
 		dozeFatal("the image's machine page is of another version")
 	}
 	info := dozeStartInfo(uintptr(mmio.Load64(machine + abi.MachineStart)))
-	cpu := dozeCPUInit()
+	cpu := dozeCPUInit(machine)
 	cpus := dozeReadCommandLine(info.cmdline)
 	dozeMemoryInit(machine, &info, &cpu)
 	dozeTimeInit(&cpu)
@@ -104,49 +104,27 @@ func dozeStartInfo(p uintptr) (i dozeInfo) {
 	return
 }
 
-// dozeCPU is what CPUID says, asked once: each CPUID may be an exit.
+// dozeCPU is what the machine page says of the vCPUs. The kernel must not ask
+// CPUID: ring 3 may be told of another machine (kernel/abi, MachineFeatures).
 type dozeCPU struct {
 	x2apic, deadline bool
-	kvm              uint32 // KVM feature bits
-	doze             uint32 // features of our own VMM
+	kvm              uint32 // abi.KVMClock and others
+	doze             uint32 // abi.FeatPark and others
 }
 
-// Feature bits of KVM's leaf (Linux kvm_para.h).
-const (
-	dozeKVMClock  = 1 << 3
-	dozeKVMSteal  = 1 << 5
-	dozeKVMPoll   = 1 << 12
-	dozeKVMStable = 1 << 24
-)
-
-func dozeCPUInit() (c dozeCPU) {
-	const (
-		x2apic, deadline, rdrand = 1 << 21, 1 << 24, 1 << 30
-		hypervisor               = 1 << 31
-		kvmLeaf, kvmSignature    = 0x40000000, 0x4b4d564b
-	)
-	_, _, f, _ := mmio.CPUID(1, 0)
-	c.x2apic, c.deadline = f&x2apic != 0, f&deadline != 0
-	dozeBootInfo.rdrand = f&rdrand != 0
-	_, size, _, _ := mmio.CPUID(0xd, 0)
+func dozeCPUInit(machine uintptr) (c dozeCPU) {
+	f := mmio.Load32(machine + abi.MachineCPU)
+	c.x2apic, c.deadline = f&abi.CPUX2APIC != 0, f&abi.CPUTSCDeadline != 0
+	dozeBootInfo.rdrand = f&abi.CPURDRAND != 0
+	c.kvm = mmio.Load32(machine + abi.MachineKVM)
+	c.doze = mmio.Load32(machine + abi.MachineFeatures)
+	size := mmio.Load32(machine + abi.MachineVectors)
 	if dozeVectors = dozeXCR0() & abi.XCR0Mask; dozeVectors&dozeXCR0SSE == 0 {
 		dozeFXSave, size = 1, 512
 	}
 	dozeXsaveSize = alignUp(uintptr(size), 64)
 	if dozeXsaveSize > dozeThreadSize-dozeXsaveOffset {
 		dozeFatal("the vector state of this CPU is larger than a thread's page holds")
-	}
-	if f&hypervisor == 0 {
-		return
-	}
-	if high, sig, _, _ := mmio.CPUID(kvmLeaf, 0); sig == kvmSignature {
-		if high < kvmLeaf+1 {
-			high = kvmLeaf + 1 // hosts before 2009 say 0
-		}
-		c.kvm, _, _, _ = mmio.CPUID(kvmLeaf+1, 0)
-	}
-	if high, sig, _, _ := mmio.CPUID(abi.CPUIDDoze, 0); sig == abi.CPUIDSignature && high >= abi.CPUIDDozeFeatures {
-		c.doze, _, _, _ = mmio.CPUID(abi.CPUIDDozeFeatures, 0)
 	}
 	return
 }

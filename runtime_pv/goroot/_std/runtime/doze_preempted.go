@@ -33,7 +33,7 @@ const (
 // preempted reports whether the host says that v has no physical CPU. It may have
 // one again when this returns. Without steal time nobody seems preempted.
 func (v *dozeVCPU) preempted() bool {
-	return dozeTime.features&dozeKVMSteal != 0 && pvclock.Preempted(v.page()+abi.VCPUSteal)
+	return dozeTime.features&abi.KVMSteal != 0 && pvclock.Preempted(v.page()+abi.VCPUSteal)
 }
 
 // dozeSpin is the wait for something that another vCPU is about to do.

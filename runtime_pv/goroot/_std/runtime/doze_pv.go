@@ -56,7 +56,7 @@ func dozePV(op, p, n uintptr) uintptr {
 }
 
 func dozePVTimes(w *dozeAnswer) {
-	w.put(dozeBit(dozeTime.features&dozeKVMSteal != 0))
+	w.put(dozeBit(dozeTime.features&abi.KVMSteal != 0))
 	now := dozeNow()
 	for i := uintptr(0); dozeOnline>>i != 0; i++ {
 		if dozeOnline>>i&1 != 0 {

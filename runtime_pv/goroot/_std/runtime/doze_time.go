@@ -23,7 +23,7 @@ var dozeTime struct {
 	mode     uint32
 	kvmclock bool
 	xapic    bool   // the LAPIC is reached by MMIO
-	features uint32 // KVM's, by CPUID
+	features uint32 // abi.KVMClock and others
 	lapicHz  uint64 // input clock of the LAPIC timer, where it counts
 
 	// The clock of our own.
@@ -224,14 +224,14 @@ func dozeTimeInit(c *dozeCPU) {
 		t.mode = dozeTimerX2APIC
 	}
 	t.features = c.kvm
-	if c.kvm&dozeKVMClock != 0 {
+	if c.kvm&abi.KVMClock != 0 {
 		t.kvmclock = true
 		dozeMSR(abi.MSRKVMWall, abi.VCPUPage0+abi.VCPUWall)
 	} else {
 		dozeClockOfOurOwn()
 	}
 	dozeParavirt(v)
-	if t.kvmclock && (c.kvm&dozeKVMStable == 0 || pvclock.Flags(dozeClockPage)&pvclock.TSCStable == 0) {
+	if t.kvmclock && (c.kvm&abi.KVMTSCStable == 0 || pvclock.Flags(dozeClockPage)&pvclock.TSCStable == 0) {
 		dozeClockApart = 1
 	}
 	switch {
@@ -258,13 +258,16 @@ func dozeTimeStart(v *dozeVCPU) {
 // us when we halt.
 func dozeParavirt(v *dozeVCPU) {
 	f := dozeTime.features
-	if f&dozeKVMClock != 0 {
+	if f&abi.KVMClock != 0 {
 		dozeMSR(abi.MSRKVMClock, uint64(v.page()+abi.VCPUClock|1))
+		if mmio.Load32(v.page()+abi.VCPUClock+pvclock.InfoMul) == 0 {
+			dozeFatal("KVM promises kvmclock and does not keep it")
+		}
 	}
-	if f&dozeKVMSteal != 0 {
+	if f&abi.KVMSteal != 0 {
 		dozeMSR(abi.MSRKVMSteal, uint64(v.page()+abi.VCPUSteal|1))
 	}
-	if f&dozeKVMPoll != 0 {
+	if f&abi.KVMPoll != 0 {
 		dozeMSR(abi.MSRKVMPoll, 0)
 	}
 }

@@ -25,9 +25,9 @@ func dozeCPUList(rsdp uintptr, hint uint32) (l topology.List) {
 	} else if hint != 0 {
 		l.N = min(l.N, int(hint))
 	}
-	_, ebx, _, _ := mmio.CPUID(1, 0)
+	first := mmio.Load32(abi.MachinePage + abi.MachineAPICID)
 	for i, id := range l.APIC[:l.N] {
-		if id == ebx>>24 { // it has the first vCPU's page, wherever the tables list it
+		if id == first { // it has the first vCPU's page, wherever the tables list it
 			l.APIC[0], l.APIC[i] = l.APIC[i], l.APIC[0]
 		}
 	}
