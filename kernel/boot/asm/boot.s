@@ -102,7 +102,8 @@ long32:
 	jz	1f
 	mov	MachineAPIndex(%rbp), %edi
 	jmp	start_ap
-1:	call	facts
+1:	mov	$NucleusVCPU0 + NucleusStack, %esp	# the early stack is read-only now
+	call	facts
 	mov	%esi, %ebx
 
 # Common part. In: RBX = hvm_start_info, 64-bit mode, any stack.
