@@ -17,14 +17,12 @@ const (
 	leafHypervisor = 0x40000000
 	leafAMD        = 0x80000001
 
-	ecxMonitor     = 1 << 3
-	ecxVMX         = 1 << 5
-	ecxTSCDeadline = 1 << 24
-	ecxHypervisor  = 1 << 31
-	ecxSVM         = 1 << 2
-	edxAMX         = 1<<22 | 1<<24 | 1<<25
-	ecxCETSS       = 1 << 7
-	edxCETIBT      = 1 << 20
+	ecxMonitor = 1 << 3
+	ecxVMX     = 1 << 5
+	ecxSVM     = 1 << 2
+	edxAMX     = 1<<22 | 1<<24 | 1<<25
+	ecxCETSS   = 1 << 7
+	edxCETIBT  = 1 << 20
 
 	hypervisorRange = 0x100 // leaves from 0x40000000 come in ranges of this size
 )
@@ -45,14 +43,17 @@ func withAPICID(entries []kvm.CPUIDEntry, id uint32) []kvm.CPUIDEntry {
 
 // guestCPUID is what the guest's CPUID says: what KVM supports, without nested
 // virtualization and the extended state that the guest does not save, with the
-// TSC-deadline timer, which KVM emulates but does not list, and our own leaf.
+// TSC-deadline timer where KVM emulates it (it does not list it), and our own leaf.
 // The leaves of KVM itself stay as they are.
-func guestCPUID(supported []kvm.CPUIDEntry) []kvm.CPUIDEntry {
+func guestCPUID(supported []kvm.CPUIDEntry, deadline bool) []kvm.CPUIDEntry {
 	out := make([]kvm.CPUIDEntry, 0, len(supported)+2)
 	for _, e := range supported {
 		switch e.Function {
 		case leafFeatures:
-			e.ECX = e.ECX&^(ecxMonitor|ecxVMX) | ecxTSCDeadline | ecxHypervisor
+			e.ECX = e.ECX&^(ecxMonitor|ecxVMX|abi.CPUTSCDeadline) | abi.CPUHypervisor
+			if deadline {
+				e.ECX |= abi.CPUTSCDeadline
+			}
 			e.EBX &= 0x0000ffff // APIC id 0, one logical CPU
 		case leafExtended:
 			if e.Index == 0 {

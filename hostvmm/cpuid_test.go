@@ -28,8 +28,10 @@ func TestGuestCPUID(t *testing.T) {
 		{Function: 0x80000001, ECX: ecxSVM | 1},
 		{Function: 0x40000001, EAX: 0x1007efb},
 		{Function: abi.CPUIDDoze, EAX: 99},
-	})
-	require.Equal(t, []kvm.CPUIDEntry{{Function: 1, EBX: 0x0800, ECX: ecxTSCDeadline | ecxHypervisor | 1}}, leaf(got, 1))
+	}, true)
+	require.Equal(t, []kvm.CPUIDEntry{{Function: 1, EBX: 0x0800, ECX: abi.CPUTSCDeadline | abi.CPUHypervisor | 1}}, leaf(got, 1))
+	without := guestCPUID([]kvm.CPUIDEntry{{Function: 1, ECX: abi.CPUTSCDeadline}}, false)
+	require.EqualValues(t, abi.CPUHypervisor, leaf(without, 1)[0].ECX)
 	require.EqualValues(t, 1, leaf(got, 7)[0].EDX)
 	require.Zero(t, leaf(got, 0xb)[0].EDX)
 	require.EqualValues(t, 1, leaf(got, 0x80000001)[0].ECX)

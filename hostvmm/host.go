@@ -24,7 +24,8 @@ func OpenHost() (*Host, error) {
 		sys.Close()
 		return nil, err
 	}
-	h := &Host{sys: sys, cpuid: withBrand(guestCPUID(supported), hostBrand()), xcr0: guestXCR0(supported)}
+	h := &Host{sys: sys, xcr0: guestXCR0(supported)}
+	h.cpuid = withBrand(guestCPUID(supported, sys.Check(kvm.CapTSCDeadline) != 0), hostBrand())
 	if err := h.check(); err != nil {
 		sys.Close()
 		return nil, err

@@ -278,5 +278,6 @@ func TestProbe(t *testing.T) {
 	f, err := Probe()
 	require.NoError(t, err)
 	require.Equal(t, 12, f.APIVersion)
+	require.True(t, f.Guest.Clock, "every KVM has kvmclock")
 	t.Logf("%+v", f)
 }

@@ -1,7 +1,6 @@
 package hostvmm
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -21,7 +20,8 @@ type Facts struct {
 	APIVersion int
 	// What can make a difference, in the order to print.
 	Capabilities []Capability
-	Boot         time.Duration // time to make a machine and run two instructions in it
+	Guest        GuestFacts
+	Boot         time.Duration // time to make a machine and run the probe in it
 }
 
 // Capability is a capability of KVM with its value, 0 if it is absent.
@@ -30,14 +30,17 @@ type Capability struct {
 	Value int
 }
 
-// probeLimit is how long two instructions may take, on any host.
-const probeLimit = 10 * time.Second
+// GuestFacts are what reaches a guest's ring 3 on this KVM.
+type GuestFacts struct {
+	CPUID       bool // CPUID in ring 3 answers as hostvmm says; else for the outer machine
+	Clock       bool // kvmclock
+	StableClock bool // which is the same on all vCPUs
+	Steal       bool // stolen time
+	Deadline    bool // timer with a TSC deadline
+}
 
-// probeCode is OUT %al, $PortExit; HLT.
-var probeCode = []byte{0xe6, abi.PortExit, 0xf4}
-
-// Probe runs a guest of two instructions. The error says why this host's KVM
-// can't be used.
+// Probe runs a small guest, the nucleus and a program in ring 3, and looks what of
+// KVM's reaches it. The error says why this host's KVM can't be used.
 func Probe() (Facts, error) {
 	h, err := OpenHost()
 	if err != nil {
@@ -55,7 +58,7 @@ func Probe() (Facts, error) {
 		f.Capabilities = append(f.Capabilities, Capability{c.name, h.sys.Check(c.nr)})
 	}
 	start := time.Now()
-	if err := h.probe(); err != nil {
+	if f.Guest, err = h.probe(); err != nil {
 		return f, fmt.Errorf("%s does not run guests: %w", kvm.Device, err)
 	}
 	f.Boot = time.Since(start)
@@ -72,37 +75,39 @@ func backend() string {
 	return "unknown"
 }
 
-// probe boots the guest in 64-bit mode, in the lowest 2 MiB.
-func (h *Host) probe() error {
+// probe boots the guest in the lowest 2 MiB.
+func (h *Host) probe() (GuestFacts, error) {
 	mapping, mem, err := loader.MapMemory(abi.HugePageSize)
 	if err != nil {
-		return err
+		return GuestFacts{}, err
 	}
 	defer unix.Munmap(mapping)
-	const pdpt, pd = abi.TablesBase + 0x1000, abi.TablesBase + 0x2000
-	for at, entry := range map[int]uint64{abi.TablesBase: pdpt, pdpt: pd, pd: abi.PteHuge} {
-		binary.LittleEndian.PutUint64(mem[at:], entry|abi.PtePresent|abi.PteWrite|abi.PteAccessed|abi.PteDirty)
-	}
-	const entry = abi.BlobBase + abi.Entry64
-	copy(mem[entry:], probeCode)
+	writeProbe(mem, kvmFeatures(h.cpuid))
+	writeMachinePage(mem, h.cpuid)
 	machine, err := buildVM(h, mem)
 	if err != nil {
-		return err
+		return GuestFacts{}, err
 	}
 	defer machine.Close()
 	cpu, err := machine.CreateVCPU(0)
 	if err != nil {
-		return err
+		return GuestFacts{}, err
 	}
 	defer cpu.Close()
 	if err := cpu.SetCPUID(h.cpuid); err != nil {
-		return err
+		return GuestFacts{}, err
 	}
-	if err := enter64(cpu, h.xcr0, entry, kvm.Regs{}); err != nil {
-		return err
+	if err := enter64(cpu, h.xcr0, abi.BlobBase+abi.Entry64, kvm.Regs{}); err != nil {
+		return GuestFacts{}, err
 	}
-	return probeRun(cpu)
+	if err := probeRun(cpu); err != nil {
+		return GuestFacts{}, err
+	}
+	return readProbe(mem, h.cpuid)
 }
+
+// probeLimit is how long the probe may take, on any host.
+const probeLimit = 10 * time.Second
 
 func probeRun(cpu *kvm.VCPU) error {
 	late := time.AfterFunc(probeLimit, cpu.Kick)
@@ -114,7 +119,7 @@ func probeRun(cpu *kvm.VCPU) error {
 		case errors.Is(err, kvm.ErrInterrupted) && time.Now().Before(deadline):
 			continue
 		case errors.Is(err, kvm.ErrInterrupted):
-			return fmt.Errorf("two instructions did not end within %v", probeLimit)
+			return fmt.Errorf("the probe did not end within %v", probeLimit)
 		case err != nil:
 			return err
 		case cpu.ExitReason() == kvm.ExitIO && cpu.IO().Port == abi.PortExit:

@@ -54,12 +54,39 @@ func describeKVM(line printLine, f hostvmm.Facts, err error) {
 		line("kvm", "not usable: %s", oneLine(err))
 		return
 	}
-	line("kvm", "usable: backend %s, API %d, a guest of two instructions took %v", f.Backend, f.APIVersion, f.Boot.Round(10_000))
+	line("kvm", "usable: backend %s, API %d, a guest that looks around took %v", f.Backend, f.APIVersion, f.Boot.Round(10_000))
+	line("kvm guest", "%s", describeGuest(f.Guest))
 	var list []string
 	for _, c := range f.Capabilities {
 		list = append(list, fmt.Sprintf("%s %d", c.Name, c.Value))
 	}
 	line("kvm features", "%s", strings.Join(list, ", "))
+}
+
+// describeGuest lists what this KVM gives a guest, and what it does not.
+func describeGuest(g hostvmm.GuestFacts) string {
+	var has, lacks []string
+	for _, f := range []struct {
+		name string
+		ok   bool
+	}{
+		{"kvmclock", g.Clock}, {"one clock for all vCPUs", g.StableClock}, {"steal time", g.Steal},
+		{"TSC-deadline timer", g.Deadline}, {"CPUID in ring 3", g.CPUID},
+	} {
+		if f.ok {
+			has = append(has, f.name)
+		} else {
+			lacks = append(lacks, f.name)
+		}
+	}
+	text := "has " + strings.Join(has, ", ")
+	if len(lacks) > 0 {
+		text += "; lacks " + strings.Join(lacks, ", ")
+	}
+	if !g.CPUID {
+		text += " (it answers for the machine around this host; no machine of Doze decides by it)"
+	}
+	return text
 }
 
 func describeQEMU(ctx context.Context, line printLine) {
