@@ -9,13 +9,12 @@ import (
 
 // CPUID leaves that are changed (Intel SDM 2A, CPUID; AMD APM 3, E.3).
 const (
-	leafFeatures   = 0x1
-	leafExtended   = 0x7
-	leafTopology   = 0xb
-	leafXSAVE      = 0xd
-	leafTopology2  = 0x1f
-	leafHypervisor = 0x40000000
-	leafAMD        = 0x80000001
+	leafFeatures  = 0x1
+	leafExtended  = 0x7
+	leafTopology  = 0xb
+	leafXSAVE     = 0xd
+	leafTopology2 = 0x1f
+	leafAMD       = 0x80000001
 
 	ecxMonitor = 1 << 3
 	ecxVMX     = 1 << 5

@@ -78,13 +78,14 @@ const (
 	NucleusTSS   = 0x080
 	NucleusBits  = 0x0e8 // I/O permission bitmap, one bit a port up to IOBitmapPorts
 	NucleusEOI   = 0x3f0 // u32: 1 = x2APIC by MSR, 0 = xAPIC by MMIO
+	NucleusImage = 0x3f8 // u64: MachineImgEnd less LowEnd, in the first vCPU's page alone
 	NucleusStack = 0x1000
 
 	IOBitmapPorts = 0x1000
 )
 
 // Gate requests: number in EAX, arguments in RDI, RSI, RDX, R8, R9, result in
-// RAX; every other register is kept.
+// RAX. RCX, RDX, RSI, RDI and R8 to R11 are lost, the other registers kept.
 const (
 	ReqHalt    = 0 // wait until an interrupt is pending
 	ReqWrmsr   = 1 // RDI = MSR, RSI = value; RAX = 0, or -1 if the MSR is not on the list
@@ -300,14 +301,18 @@ const (
 	NoteType  = 1
 )
 
-// MSRs the kernel uses through the gate (Intel SDM 4; Linux
-// Documentation/virt/kvm/x86/msr.rst). The nucleus serves no others.
+// MSRs that only the nucleus uses (Intel SDM 4).
 const (
-	MSRAPICBase    = 0x1b
+	MSRAPICBase  = 0x1b
+	MSRX2APICEOI = 0x80b
+	MSRX2APICSVR = 0x80f
+)
+
+// MSRs the kernel uses through the gate (Intel SDM 4; Linux
+// Documentation/virt/kvm/x86/msr.rst). The nucleus serves no others, and takes no
+// address in KVM's but that of the vCPU's own page.
+const (
 	MSRTSCDeadline = 0x6e0
-	MSRX2APICID    = 0x802
-	MSRX2APICEOI   = 0x80b
-	MSRX2APICSVR   = 0x80f
 	MSRX2APICICR   = 0x830
 	MSRX2APICLVTT  = 0x832
 	MSRX2APICInit  = 0x838

@@ -118,6 +118,9 @@ start64:
 	cmpl	$Version, MachineVersion(%rbp)
 	jne	bad_machine
 	mov	%rbx, MachineStart(%rbp)
+	mov	MachineImgEnd(%rbp), %rax
+	sub	$LowEnd, %rax
+	mov	%rax, NucleusImage(%rdi)	# ring 3 can change its own copy
 	mov	MachineEntry(%rbp), %rbx
 	jmp	enter
 

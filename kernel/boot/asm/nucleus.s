@@ -144,7 +144,6 @@ refuse:	mov	$-1, %rax
 	iretq
 
 req_halt:
-	push	%rcx
 	mov	%rsp, %rcx
 	and	$-PageSize, %rcx
 	cmpq	$0, VCPU_DISTANCE + VCPUPending(%rcx)
@@ -152,8 +151,7 @@ req_halt:
 	sti
 	hlt
 halted:	cli
-1:	pop	%rcx
-	iretq
+1:	iretq
 
 # The deadline is the one MSR written often, so it is compared first.
 req_wrmsr:
@@ -161,100 +159,140 @@ req_wrmsr:
 	je	1f
 	call	listed
 	jne	refuse
-1:	push	%rcx
-	push	%rdx
-	mov	%edi, %ecx
+	mov	%edi, %eax
+	shr	$8, %eax
+	cmp	$MSRKVMClock >> 8, %eax
+	je	pinned
+1:	mov	%edi, %ecx
 	mov	%esi, %eax
 	mov	%rsi, %rdx
 	shr	$32, %rdx
 	wrmsr
-	pop	%rdx
-	pop	%rcx
 	xor	%eax, %eax
 	iretq
+
+# KVM writes to the address in these MSRs: only the vCPU's own page will do.
+pinned:
+	mov	%rsp, %rdx
+	and	$-PageSize, %rdx
+	add	$VCPU_DISTANCE, %rdx
+	xor	%eax, %eax
+	cmp	$MSRKVMPoll, %edi		# no address, a switch
+	cmove	%rsi, %rdx
+	cmp	$MSRKVMClock, %edi
+	mov	$VCPUClock | 1, %ecx
+	cmove	%ecx, %eax
+	cmp	$MSRKVMSteal, %edi
+	mov	$VCPUSteal | 1, %ecx
+	cmove	%ecx, %eax
+	cmp	$MSRKVMWall, %edi
+	mov	$VCPUWall, %ecx
+	cmove	%ecx, %eax
+	add	%rdx, %rax
+	cmp	%rsi, %rax
+	je	1b
+	jmp	refuse
 
 req_rdmsr:
 	call	listed
 	jne	refuse
-	push	%rcx
-	push	%rdx
 	mov	%edi, %ecx
 	rdmsr
 	shl	$32, %rdx
 	or	%rdx, %rax
-	pop	%rdx
-	pop	%rcx
 	iretq
 
-# ZF = 1 if EDI is a listed MSR. Clobbers RAX and flags.
+# ZF = 1 if EDI is a listed MSR. Clobbers RAX, RCX, RDX and flags.
 listed:
-	push	%rcx
-	push	%rdi
+	mov	%edi, %edx
 	mov	%edi, %eax
 	mov	$msrs, %edi
 	mov	$(msrs_end - msrs) / 4, %ecx
 	cld
 	repne scasl
-	pop	%rdi
-	pop	%rcx
+	mov	%edx, %edi
 	ret
 
 # Writes RDX page-table entries. The tables map themselves at TablesRW, so the
 # entry of an address at level n is that address shifted right by 9, n times,
 # within that window.
 req_map:
-	mov	%rdi, %rax
-	shr	$39, %rax
-	dec	%rax
-	cmp	$254, %rax			# slots 1 to 255
-	ja	refuse
-	lea	-1(%r8), %eax
-	cmp	$3, %eax
-	ja	refuse
 	lea	-1(%rdx), %rax
 	cmp	$4095, %rax
 	ja	refuse
-	push	%rcx
-	push	%rdx
-	push	%rsi
-	push	%rdi
-	push	%r10
+	lea	-1(%r8), %ecx
+	cmp	$3, %ecx
+	ja	refuse
+	lea	(%rcx, %rcx, 8), %ecx
+	add	$12, %ecx
+	shl	%cl, %rax
+	add	%rdi, %rax			# last address: slots 1 to 255
+	shr	$39, %rax
+	dec	%rax
+	cmp	$254, %rax
+	ja	refuse
+	mov	%rdi, %rax			# first address: likewise
+	shr	$39, %rax
+	dec	%rax
+	cmp	$254, %rax
+	ja	refuse
 	mov	%rdi, %r10
-	mov	%r8d, %ecx
-1:	shr	$9, %rdi
+	test	%rsi, %rsi
+	jz	2f
+	test	$~(PageSize | HugePageSize), %r9
+	jnz	refuse
+	movabs	$PteAddrMask, %rax
+	and	%rsi, %rax
+	sub	$LowEnd, %rax			# no frame of the nucleus, or of the tables
+	mov	%rax, %rcx
+	shr	$46, %rcx			# below LowEnd, or so high that steps wrap
+	jnz	refuse
+	cmp	NucleusVCPU0 + NucleusImage, %rax
+	jb	frames_low
+1:	bts	$63, %rsi			# never executable
+	or	$PteUser, %rsi
+2:	mov	%r8d, %ecx
+3:	shr	$9, %rdi
 	movabs	$0x7ffffffff8, %rax
 	and	%rax, %rdi
 	movabs	$TablesRW, %rax
 	or	%rax, %rdi
 	dec	%ecx
-	jnz	1b
+	jnz	3b
 	test	%rsi, %rsi
-	jz	3f
-	bts	$63, %rsi			# never executable
-	or	$PteUser, %rsi
-2:	mov	%rsi, (%rdi)
+	jz	5f
+4:	mov	%rsi, (%rdi)
 	add	$8, %rdi
 	add	%r9, %rsi
 	dec	%rdx
-	jnz	2b
-	jmp	4f
-3:	movq	$0, (%rdi)
+	jnz	4b
+	jmp	6f
+5:	movq	$0, (%rdi)
 	invlpg	(%r10)
 	add	$8, %rdi
 	add	%r9, %r10
 	dec	%rdx
-	jnz	3b
-4:	cmp	$1, %r8d			# above level 1 the window itself changes
-	je	5f
+	jnz	5b
+6:	cmp	$1, %r8d			# above level 1 the window itself changes
+	je	7f
 	mov	%cr3, %rax
 	mov	%rax, %cr3
-5:	pop	%r10
-	pop	%rdi
-	pop	%rsi
-	pop	%rdx
-	pop	%rcx
-	xor	%eax, %eax
+7:	xor	%eax, %eax
 	iretq
+
+# Frames from below the image's end: pages of the image may be mapped to be read, and
+# nothing of it may become a table. In: RAX = first frame - LowEnd.
+frames_low:
+	cmp	$1, %r8d
+	jne	8f
+	test	$PteWrite, %sil
+	jz	1b
+8:	lea	-1(%rdx), %rcx
+	imul	%r9, %rcx
+	add	%rax, %rcx			# last frame - LowEnd
+	cmp	$ImageBase - LowEnd, %rcx
+	jb	1b
+	jmp	refuse
 
 req_lapic:
 	mov	$LAPICBase, %eax
@@ -270,8 +308,6 @@ req_lapic_read:
 	iretq
 
 req_hide_low:
-	push	%rcx
-	push	%rdi
 	movabs	$TablesRW, %rdi			# the entry of address 0
 	mov	$256, %ecx
 	xor	%eax, %eax
@@ -279,8 +315,6 @@ req_hide_low:
 	rep stosq
 	mov	%cr3, %rdi
 	mov	%rdi, %cr3
-	pop	%rdi
-	pop	%rcx
 	iretq
 
 req_flush:
@@ -291,9 +325,6 @@ req_flush:
 
 # The page stays mapped, for ring 0 only.
 req_ap_page:
-	push	%rcx
-	push	%rsi
-	push	%rdi
 	movabs	$TablesRW + (APTrampoline >> 9), %rax
 	movq	$APTrampoline | PtePresent | PteWrite | PteAccessed | PteDirty, (%rax)
 	mov	$APTrampoline, %edi
@@ -303,9 +334,6 @@ req_ap_page:
 	sub	%esi, %ecx
 	cld
 	rep movsb
-	pop	%rdi
-	pop	%rsi
-	pop	%rcx
 	xor	%eax, %eax
 	iretq
 
@@ -362,7 +390,7 @@ hex:	mov	$16, %ecx
 requests:
 	.quad	req_halt, req_wrmsr, req_rdmsr, req_map, req_lapic, req_hide_low, req_lapic_read
 	.quad	req_flush, req_ap_page
-msrs:	.long	MSRTSCDeadline, MSRAPICBase, MSRX2APICID, MSRX2APICICR, MSRX2APICLVTT
+msrs:	.long	MSRTSCDeadline, MSRX2APICICR, MSRX2APICLVTT
 	.long	MSRX2APICInit, MSRX2APICCur, MSRX2APICDiv
 	.long	MSRKVMWall, MSRKVMClock, MSRKVMSteal, MSRKVMPoll
 msrs_end:
