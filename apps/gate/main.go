@@ -16,7 +16,8 @@ const (
 	reqWrmsr, reqRdmsr, reqMap = 1, 2, 3
 
 	page, block  = 0x1000, 0x200000
-	slot         = 1 << 39 // what one entry of the PML4 maps
+	slot         = 1 << 39    // what one entry of the PML4 maps
+	last         = 253 * slot // of those that the kernel may map
 	readable     = 1<<0 | 1<<2
 	writable     = readable | 1<<1
 	huge         = 1 << 7
@@ -38,13 +39,14 @@ type request struct {
 
 var hostile = []request{
 	{"the first slot", reqMap, 0, free | writable, 1, 1, 0},
+	{"the tables' own slots", reqMap, last + slot, free | writable, 1, 1, 0},
 	{"the upper half", reqMap, 256 * slot, free | writable, 1, 1, 0},
 	{"not a canonical address", reqMap, 1 << 60, free | writable, 1, 1, 0},
-	{"pages beyond the last slot", reqMap, 256*slot - page, free | writable, 2, 1, page},
-	{"blocks beyond the last slot", reqMap, 256*slot - block, free | writable | huge, 2, 2, block},
-	{"tables beyond the last slot", reqMap, 255 * slot, free | writable, 2, 4, 0},
+	{"pages beyond the last slot", reqMap, last + slot - page, free | writable, 2, 1, page},
+	{"blocks beyond the last slot", reqMap, last + slot - block, free | writable | huge, 2, 2, block},
+	{"tables beyond the last slot", reqMap, last, free | writable, 2, 4, 0},
 	{"the slots of the tables", reqMap, slot, 0, 510, 4, 0},
-	{"slots 256 and on", reqMap, slot, free | writable, 256, 4, 0},
+	{"all slots", reqMap, slot, free | writable, 256, 4, 0},
 	{"the nucleus, to write", reqMap, unused, nucleus | writable, 1, 1, 0},
 	{"the nucleus, to read", reqMap, unused, nucleus | readable, 1, 1, 0},
 	{"the PML4", reqMap, unused, pml4 | writable, 1, 1, 0},

@@ -113,20 +113,22 @@ const (
 )
 
 // The PML4 refers to itself twice: once for ring 0 to edit tables, once for ring
-// 3 to read them.
+// 3 to read them. Both slots are the last of the lower half: a page-table KVM may
+// keep the upper half for itself.
 const (
-	SlotTablesRO = 509 // user, read only
-	SlotTablesRW = 510 // supervisor, read and write
-	TablesRO     = 0xffff_0000_0000_0000 | SlotTablesRO<<39
-	TablesRW     = 0xffff_0000_0000_0000 | SlotTablesRW<<39
+	SlotTablesRO = 254 // user, read only
+	SlotTablesRW = 255 // supervisor, read and write
+	TablesRO     = SlotTablesRO << 39
+	TablesRW     = SlotTablesRW << 39
 )
 
 // MapLow and MapHigh bound what ReqMap may touch: from the second slot of the
-// PML4 to the end of the lower half. The image, the nucleus and the devices are
-// in the first slot and thus out of its reach.
+// PML4 to the slots of the tables. The image, the nucleus and the devices are in
+// the first slot and thus out of its reach.
 const (
-	MapLow  = 0x0000_0080_0000_0000
-	MapHigh = 0x0000_8000_0000_0000
+	MapLow   = 1 << 39
+	MapHigh  = SlotTablesRO << 39
+	MapSlots = SlotTablesRO - 1 // slots from MapLow to MapHigh
 )
 
 // Offsets in a vCPU's ring-3 page.

@@ -226,16 +226,16 @@ req_map:
 	lea	(%rcx, %rcx, 8), %ecx
 	add	$12, %ecx
 	shl	%cl, %rax
-	add	%rdi, %rax			# last address: slots 1 to 255
+	add	%rdi, %rax			# last address: below MapHigh
 	shr	$39, %rax
 	dec	%rax
-	cmp	$254, %rax
-	ja	refuse
+	cmp	$MapSlots, %rax
+	jae	refuse
 	mov	%rdi, %rax			# first address: likewise
 	shr	$39, %rax
 	dec	%rax
-	cmp	$254, %rax
-	ja	refuse
+	cmp	$MapSlots, %rax
+	jae	refuse
 	mov	%rdi, %r10
 	test	%rsi, %rsi
 	jz	2f

@@ -65,9 +65,9 @@ const (
 	dozeCommitSize = 38
 )
 
-// The kernel's own addresses: the last slot of the PML4's lower half but one.
+// The kernel's own addresses: the last slot of the PML4 that ReqMap serves.
 const (
-	dozeKernelBase  = 0x7f00_0000_0000
+	dozeKernelBase  = abi.MapHigh - 1<<39
 	dozeMetaBase    = dozeKernelBase           // Frames' metadata
 	dozeRegionBase  = dozeKernelBase + 0x1<<34 // Regions' entries
 	dozeThreadBase  = dozeKernelBase + 0x2<<34 // one page a thread
