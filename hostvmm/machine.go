@@ -51,12 +51,14 @@ type Machine struct {
 	threads sync.WaitGroup // of the further vCPUs
 	ends    chan error     // why the first vCPU that ended did
 
-	io         sync.Mutex // what follows: one vCPU at a time
-	devices    []*device.MMIO
-	balloon    *device.Balloon // one of them
-	com1, com2 io.Writer
-	control    control.Parser
-	closed     bool // no input any more: the memory may go
+	io       sync.Mutex // what follows: one goroutine at a time, and never while it waits for the host
+	devices  []*device.MMIO
+	consoles [2]*device.Console // standard output and error, two of them
+	balloon  *device.Balloon    // one of them
+	control  control.Parser
+	closed   bool // neither input nor output any more: the memory may go
+
+	printing [2]printer // standard output and error on their way to the host
 
 	stdin   io.Reader
 	signals <-chan vm.Signal
@@ -80,7 +82,7 @@ func New(h *Host, im *loader.Image, c vm.Config, o Options) (m *Machine, err err
 		return nil, err
 	}
 	m = &Machine{
-		host: h, ownThread: o.OwnThread, entryAP: im.EntryAP(), com1: writer(c.Stdout), com2: writer(c.Stderr),
+		host: h, ownThread: o.OwnThread, entryAP: im.EntryAP(),
 		stdin: c.Stdin, signals: c.Signals,
 		cpus: make([]atomic.Pointer[vcpu], max(c.CPUs, c.MaxCPUs, 1)), ends: make(chan error, 1), gate: newGate(),
 		sampling: sampling{ended: make(chan struct{})},
@@ -138,22 +140,17 @@ func checkConfig(im *loader.Image, c vm.Config) error {
 	return im.Fits(c.Memory)
 }
 
-func writer(w io.Writer) io.Writer {
-	if w == nil {
-		return io.Discard
-	}
-	return w
-}
-
 // startInfo makes the devices and writes the tables that announce them.
 func (m *Machine) startInfo(c vm.Config) (uint64, error) {
 	line := boot.FromConfig(c, "hostvmm", "kvm")
-	for i, out := range []io.Writer{m.com1, m.com2} {
+	m.startPrinting(c)
+	for i := range m.consoles {
 		var asked func(int)
 		if i == consoleStdin {
 			asked = m.askInput
 		}
-		m.devices = append(m.devices, device.NewConsole(&m.ram, out, asked, func() { m.Raise(abi.EventDevice << i) }))
+		m.consoles[i] = device.NewConsole(&m.ram, m.printing[i].console.ready, asked, func() { m.Raise(abi.EventDevice << i) })
+		m.devices = append(m.devices, m.consoles[i].MMIO)
 		line.Devices = append(line.Devices, boot.Device{
 			Size: abi.PageSize, Base: abi.VirtioBase + uint64(i)*abi.PageSize, GSI: firstGSI + uint32(i)})
 	}
@@ -233,10 +230,12 @@ func (m *Machine) Run(ctx context.Context) (vm.Result, error) {
 	defer m.clock.stop()
 	m.cpus[0].Load().run()
 	m.threads.Wait()
+	m.endPrinting(ctx)
 	res, err := m.result(ctx, <-m.ends)
 	stats := m.Stats()
 	stats.Kernel = m.kernelStats()
 	res.Stats = stats.List()
+	m.judgePrinting(&res)
 	return res, err
 }
 

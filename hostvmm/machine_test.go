@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -89,18 +90,55 @@ func TestLineStatusSaysEmpty(t *testing.T) {
 	require.Equal(t, "\x60", out)
 }
 
+// A writer that does not return holds up nobody: the end of ctx ends Run.
+func TestWriterThatNeverReturns(t *testing.T) {
+	guesttest.NeedKVM(t)
+	c := new(guesttest.Code)
+	loop := c.Here()
+	c.Text(abi.PortCOM1, "text").Jump(loop)
+	stuck := &stuckWriter{called: make(chan struct{}), release: make(chan struct{})}
+	defer close(stuck.release)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		_, err := Run(ctx, vm.Config{Image: guesttest.WriteImage(t, c.Bytes()), Memory: testMemory, CPUs: 1, Stdout: stuck})
+		ended <- err
+	}()
+	<-stuck.called
+	cancel()
+	select {
+	case err := <-ended:
+		require.NoError(t, err)
+	case <-time.After(limit):
+		require.Fail(t, "Run waits for its writer")
+	}
+}
+
+// stuckWriter says that it was called, and then waits.
+type stuckWriter struct {
+	once            sync.Once
+	called, release chan struct{}
+}
+
+func (w *stuckWriter) Write(b []byte) (int, error) {
+	w.once.Do(func() { close(w.called) })
+	<-w.release
+	return len(b), nil
+}
+
 func TestConsoles(t *testing.T) {
 	const descs, avail, used, text = 0x201000, 0x202000, 0x203000, 0x204000
 	c := new(guesttest.Code)
 	for i, word := range []uint64{0x6f206f7420796153, 0x7272652074756f20} { // 8 letters each
 		base := uint32(abi.VirtioBase + i*abi.PageSize)
-		c.Store(text, word)
+		off := uint32(i * 0x100) // what a device has stays as it is
+		c.Store(text+off, word)
 		for _, w := range [][2]uint32{{0x70, 0}, {0x70, 3}, {0x24, 1}, {0x20, 1}, {0x70, 11}, {0x30, 1}, {0x38, 8},
-			{0x80, descs}, {0x90, avail}, {0xa0, used}, {0x44, 1}, {0x70, 15}} {
+			{0x80, descs + off}, {0x90, avail + off}, {0xa0, used + off}, {0x44, 1}, {0x70, 15}} {
 			c.Store32(base+w[0], w[1])
 		}
-		c.Store(descs, text).Store(descs+8, 8)
-		c.Store(avail, uint64(1)<<16).Store(used, 0)
+		c.Store(descs+off, uint64(text+off)).Store(descs+off+8, 8)
+		c.Store(avail+off, uint64(1)<<16).Store(used+off, 0)
 		c.Store32(base+0x50, 1)
 	}
 	res, out, errs := runCode(t, end(c, "exit 0"))

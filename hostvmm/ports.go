@@ -3,7 +3,6 @@ package hostvmm
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
 
 	"golang.org/x/sys/unix"
 
@@ -61,9 +60,9 @@ func (c *vcpu) port(a kvm.IO) error {
 		binary.LittleEndian.PutUint32(a.Data, m.grow())
 		return nil
 	case a.Port-abi.PortCOM1 < uartPorts:
-		return m.uart(m.com1, a, a.Port-abi.PortCOM1)
+		return m.uart(0, a, a.Port-abi.PortCOM1)
 	case a.Port-abi.PortCOM2 < uartPorts:
-		return m.uart(m.com2, a, a.Port-abi.PortCOM2)
+		return m.uart(1, a, a.Port-abi.PortCOM2)
 	}
 	m.stats.add(exitOther)
 	verb := "IN from"
@@ -97,15 +96,15 @@ func (m *Machine) kickVCPU(n uint32) {
 	}
 }
 
-// uart is a serial port that sends at once and never receives.
-func (m *Machine) uart(out io.Writer, a kvm.IO, reg uint16) error {
+// uart is a serial port that never receives. What it sends goes into a buffer; while
+// that is full it says so, and loses what is sent all the same, as real ones do.
+func (m *Machine) uart(stream int, a kvm.IO, reg uint16) error {
 	m.stats.add(exitSerial)
-	m.io.Lock()
-	defer m.io.Unlock()
+	u := m.printing[stream].uart
 	switch {
 	case a.Out && reg == uartData:
-		_, _ = out.Write(a.Data)
-	case !a.Out && reg == uartLSR:
+		u.put(a.Data)
+	case !a.Out && reg == uartLSR && u.room():
 		for i := range a.Data {
 			a.Data[i] = uartLSREmpty
 		}

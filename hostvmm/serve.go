@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/doze-vm/doze/hostvmm/device"
 	"github.com/doze-vm/doze/hostvmm/kvm"
 	"github.com/doze-vm/doze/hostvmm/park"
 	"github.com/doze-vm/doze/hostvmm/vm"
@@ -40,6 +41,10 @@ func (c *vcpu) serve() error {
 			c.pausedAwake()
 			continue
 		}
+		if c.unfinished != nil {
+			m.proceed(c)
+			continue
+		}
 		m.clock.enter()
 		c.probe.enter()
 		err := c.cpu.Run()
@@ -69,7 +74,7 @@ func (c *vcpu) exit() error {
 	case kvm.ExitIO:
 		return c.port(c.cpu.IO())
 	case kvm.ExitMMIO:
-		return c.machine.mmio(c.cpu.MMIO())
+		return c.mmio(c.cpu.MMIO())
 	case kvm.ExitIntr:
 		c.machine.stats.add(exitSignal)
 		return nil
@@ -79,7 +84,8 @@ func (c *vcpu) exit() error {
 }
 
 // mmio serves an access to a device's window.
-func (m *Machine) mmio(a kvm.MMIO) error {
+func (c *vcpu) mmio(a kvm.MMIO) error {
+	m := c.machine
 	i := (a.Addr - abi.VirtioBase) / abi.PageSize
 	if a.Addr < abi.VirtioBase || i >= uint64(len(m.devices)) {
 		m.stats.add(exitOther)
@@ -90,14 +96,33 @@ func (m *Machine) mmio(a kvm.MMIO) error {
 	} else {
 		m.stats.add(exitConsole)
 	}
+	if m.access(m.devices[i], a) {
+		c.unfinished = m.devices[i]
+	}
+	m.print(i)
+	return nil
+}
+
+// access lets a device serve an access to its window. It reports whether the device has
+// more to do for it: the guest goes on when that is done.
+func (m *Machine) access(d *device.MMIO, a kvm.MMIO) (unfinished bool) {
 	m.io.Lock()
 	defer m.io.Unlock()
 	if offset := a.Addr % abi.PageSize; a.Write {
-		m.devices[i].Write(offset, a.Data)
+		d.Write(offset, a.Data)
 	} else {
-		m.devices[i].Read(offset, a.Data)
+		d.Read(offset, a.Data)
 	}
-	return nil
+	return d.Unfinished()
+}
+
+// proceed does the next piece of what a vCPU's last access asked for.
+func (m *Machine) proceed(c *vcpu) {
+	m.io.Lock()
+	defer m.io.Unlock()
+	if c.unfinished.Continue(); !c.unfinished.Unfinished() {
+		c.unfinished = nil
+	}
 }
 
 // crash makes a report of the vCPU's registers.

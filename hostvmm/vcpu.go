@@ -6,6 +6,7 @@ import (
 	"iter"
 	"runtime"
 
+	"github.com/doze-vm/doze/hostvmm/device"
 	"github.com/doze-vm/doze/hostvmm/kvm"
 	"github.com/doze-vm/doze/hostvmm/park"
 	"github.com/doze-vm/doze/hostvmm/vm"
@@ -20,6 +21,8 @@ type vcpu struct {
 	sleeper *park.Sleeper
 	account *account
 	probe   probe
+
+	unfinished *device.MMIO // has more to do for the last access
 }
 
 // addVCPU makes vCPU n.

@@ -127,6 +127,9 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	if err != nil {
 		return fmt.Errorf("run %s: %w", target, err)
 	}
+	if res.Output != nil {
+		fmt.Fprintf(os.Stderr, "doze: output was lost: %v\n", res.Output)
+	}
 	if res.Crash != nil {
 		_ = control.WriteReport(os.Stderr, res.Crash, path)
 	}

@@ -88,6 +88,9 @@ func (m *testMachine) run(ctx context.Context, binary string, args []string) err
 	if err != nil {
 		return err
 	}
+	if res.Output != nil {
+		fmt.Fprintf(os.Stderr, "doze: output was lost: %v\n", res.Output)
+	}
 	if res.Crash != nil {
 		_ = control.WriteReport(os.Stdout, res.Crash, path)
 	}

@@ -131,11 +131,11 @@ func (b *balloon) reset() { b.actual, b.poison, b.stats = 0, 0, nil }
 func (b *balloon) notify(i int, q *queue, mem Memory) (int, error) {
 	switch i {
 	case balloonInflate:
-		return q.serveChecked(mem, func(c chain) error { return b.pages(c, mem) })
+		return q.serve(mem, func(c chain) error { return b.pages(c, mem) })
 	case balloonDeflate:
-		return q.serveChecked(mem, func(c chain) error { return nil }) // they are there when they are touched
+		return q.serve(mem, func(c chain) error { return nil }) // they are there when they are touched
 	case balloonReport:
-		return q.serveChecked(mem, b.report)
+		return q.serve(mem, b.report)
 	}
 	return 0, b.takeStats(q, mem)
 }

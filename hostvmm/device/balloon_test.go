@@ -203,3 +203,25 @@ func FuzzInflate(f *testing.F)    { fuzzBalloon(f, balloonInflate) }
 func FuzzDeflate(f *testing.F)    { fuzzBalloon(f, balloonDeflate) }
 func FuzzStatistics(f *testing.F) { fuzzBalloon(f, balloonStats) }
 func FuzzReporting(f *testing.F)  { fuzzBalloon(f, balloonReport) }
+
+// A doorbell serves one request; the others wait until the vCPU has looked whether it is
+// to stop.
+func TestDoorbellIsBounded(t *testing.T) {
+	d := newBalloonDriver(64<<20, balloonInflate)
+	const requests = 5
+	for range requests {
+		binary.LittleEndian.PutUint32(d.mem[textAt:], 0x1000)
+		d.desc(0, textAt, 4, 0, 0)
+		d.offer(0)
+	}
+	d.set(regQueueNotify, balloonInflate)
+	for i := range requests {
+		require.Len(t, d.released, i+1)
+		require.True(t, d.dev.Unfinished())
+		d.dev.Continue()
+	}
+	require.Len(t, d.released, requests)
+	require.False(t, d.dev.Unfinished())
+	d.dev.Continue()
+	require.Len(t, d.released, requests)
+}

@@ -3,6 +3,7 @@ package device
 import (
 	"bytes"
 	"encoding/binary"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,7 +13,18 @@ import (
 type driver struct {
 	mem RAM
 	dev *MMIO
+	con *Console // behind dev, if it is one
+	out *bytes.Buffer
 	idx uint16
+}
+
+// print writes what the console has to out, a piece of at most 7 bytes at a time.
+func (d *driver) print() {
+	piece := make([]byte, 7)
+	for n := d.con.TakeOutput(piece); n > 0; n = d.con.TakeOutput(piece) {
+		d.out.Write(piece[:n])
+		d.con.OutputDone(n, nil)
+	}
 }
 
 const (
@@ -62,7 +74,10 @@ func (d *driver) offer(head uint16) {
 
 func newDriver(out *bytes.Buffer) *driver {
 	mem := make(RAM, 64<<10)
-	return &driver{mem: mem, dev: NewConsole(mem, out, nil, nil)}
+	d := &driver{mem: mem, out: out}
+	d.con = NewConsole(mem, d.print, nil, nil)
+	d.dev = d.con.MMIO
+	return d
 }
 
 func TestConsoleWritesChains(t *testing.T) {
@@ -86,6 +101,58 @@ func TestConsoleWritesChains(t *testing.T) {
 	d.set(regInterruptACK, usedBuffer)
 	require.Zero(t, d.get(regInterruptStatus))
 	require.Equal(t, QueueCounts{Notifies: 20, Requests: 20, Bytes: uint64(out.Len())}, d.dev.Queues()[consoleOut])
+}
+
+// A doorbell takes nothing: what is taken, and when, is the caller's affair, so that no
+// driver can make one exit long.
+func TestOutputIsTakenInPieces(t *testing.T) {
+	mem := make(RAM, 64<<10)
+	rung, told := 0, 0
+	d := &driver{mem: mem, con: NewConsole(mem, func() { rung++ }, nil, func() { told++ })}
+	d.dev = d.con.MMIO
+	d.start()
+	copy(mem[textAt:], "hello, world")
+	d.desc(0, textAt, 12, descNext, 1)
+	d.desc(1, textAt+100, statusSize, descWrite, 0)
+	status := func() (errno, written uint32) {
+		return binary.LittleEndian.Uint32(mem[textAt+100:]), binary.LittleEndian.Uint32(mem[textAt+104:])
+	}
+	used := func() uint16 { return binary.LittleEndian.Uint16(mem[usedAt+2:]) }
+	d.offer(0)
+	d.set(regQueueNotify, consoleOut)
+	require.Equal(t, 1, rung)
+	require.Zero(t, used())
+	piece := make([]byte, 5)
+	require.Equal(t, 5, d.con.TakeOutput(piece))
+	require.Equal(t, "hello", string(piece))
+	d.con.OutputDone(2, nil) // the host took two of them
+	require.Zero(t, used())
+	require.Equal(t, 5, d.con.TakeOutput(piece))
+	require.Equal(t, "llo, ", string(piece))
+	d.con.OutputDone(5, nil)
+	require.Equal(t, 5, d.con.TakeOutput(piece))
+	d.con.OutputDone(5, nil)
+	require.EqualValues(t, 1, used())
+	e, n := status()
+	require.Equal(t, []uint32{0, 12}, []uint32{e, n})
+	require.Equal(t, 1, told)
+	require.Zero(t, d.con.TakeOutput(piece))
+
+	d.offer(0)
+	mem[availAt] = 1 // NO_INTERRUPT
+	require.Equal(t, 5, d.con.TakeOutput(piece))
+	d.con.OutputDone(3, syscall.ENOSPC)
+	require.EqualValues(t, 2, used())
+	e, n = status()
+	require.Equal(t, []uint32{uint32(syscall.ENOSPC), 3}, []uint32{e, n})
+	require.Equal(t, 1, told, "the driver does not want to be told")
+
+	d.offer(0)
+	require.Equal(t, 5, d.con.TakeOutput(piece))
+	d.start() // begins anew meanwhile
+	d.con.OutputDone(5, nil)
+	require.EqualValues(t, 2, used())
+	require.EqualValues(t, 0xf, d.get(regStatus))
 }
 
 func TestFeaturesMustBeVersion1Alone(t *testing.T) {
@@ -115,7 +182,8 @@ func TestInput(t *testing.T) {
 	var rooms []int
 	interrupts := 0
 	mem := make(RAM, 64<<10)
-	d := &driver{mem: mem, dev: NewConsole(mem, nil, func(n int) { rooms = append(rooms, n) }, func() { interrupts++ })}
+	d := &driver{mem: mem, con: NewConsole(mem, func() {}, func(n int) { rooms = append(rooms, n) }, func() { interrupts++ })}
+	d.dev = d.con.MMIO
 	require.Zero(t, d.dev.Receive([]byte("too soon")))
 	d.startInput()
 	d.set(regQueueNotify, consoleIn)
@@ -199,16 +267,24 @@ func FuzzDevice(f *testing.F) {
 	f.Fuzz(func(t *testing.T, writes, content []byte) {
 		mem := make(RAM, 4096)
 		copy(mem, content)
-		var out bytes.Buffer
-		asked := 0
-		dev := NewConsole(mem, &out, func(room int) { asked = room }, func() {})
+		asked, took := 0, 0
+		dev := NewConsole(mem, func() {}, func(room int) { asked = room }, func() {})
 		for ; len(writes) >= 6; writes = writes[6:] {
 			offset := uint64(binary.LittleEndian.Uint16(writes))
 			dev.Write(offset, writes[2:6])
 			dev.Read(offset, make([]byte, 4))
 			dev.Write(offset, writes[2:3])
 			require.LessOrEqual(t, dev.Receive(make([]byte, min(asked, 9000))), asked)
+			piece := make([]byte, 100)
+			n := dev.TakeOutput(piece)
+			require.LessOrEqual(t, n, len(piece))
+			if took += n; took%3 == 0 {
+				copy(mem, content[min(len(content), 7):]) // the guest rewrites what it gave
+			}
+			dev.OutputDone(n/2, nil)
+			if took%2 == 0 {
+				dev.OutputDone(n, errQueue)
+			}
 		}
-		require.LessOrEqual(t, out.Len(), 4096*QueueSizeMax*QueueSizeMax*8)
 	})
 }

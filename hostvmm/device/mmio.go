@@ -2,6 +2,7 @@ package device
 
 import (
 	"encoding/binary"
+	"math/bits"
 )
 
 // Registers of the virtio-mmio transport (VIRTIO 1.2, 4.2.2).
@@ -73,6 +74,7 @@ type MMIO struct {
 	pending                                  uint32
 	queues                                   []queue
 	generation                               uint32
+	unfinished                               uint32 // a bit for each queue whose doorbell may have more to serve
 }
 
 func newMMIO(dev handler, mem Memory, interrupt func()) *MMIO {
@@ -247,16 +249,34 @@ func (m *MMIO) notify(i uint32) {
 		return
 	}
 	m.queues[i].counts.Notifies++
+	m.step(int(i))
+}
+
+// step serves a request of queue i, and notes that there may be more.
+func (m *MMIO) step(i int) {
+	m.unfinished &^= 1 << i
 	if !m.live() {
 		return
 	}
-	served, err := m.dev.notify(int(i), &m.queues[i], m.mem)
+	served, err := m.dev.notify(i, &m.queues[i], m.mem)
 	switch {
 	case err != nil:
 		m.status |= statusNeedsReset
 		m.notice()
 	case served > 0:
 		m.pending |= usedBuffer // no interrupt: the driver is at the doorbell
+		m.unfinished |= 1 << i
+	}
+}
+
+// Unfinished says whether a doorbell may have more to serve. The vCPU that rang it calls
+// Continue until none has, and looks in between whether it is to stop.
+func (m *MMIO) Unfinished() bool { return m.unfinished != 0 }
+
+// Continue serves one more request.
+func (m *MMIO) Continue() {
+	if m.unfinished != 0 {
+		m.step(bits.TrailingZeros32(m.unfinished))
 	}
 }
 

@@ -70,31 +70,27 @@ func store32(b []byte, v uint32) {
 	atomic.StoreUint32((*uint32)(unsafe.Pointer(unsafe.SliceData(b[:4]))), v)
 }
 
-// serve takes all requests that are available, calls each for it and returns it
-// as used with nothing written. It returns how many there were.
-func (q *queue) serve(mem Memory, each func(chain)) (served int, err error) {
-	return q.serveChecked(mem, func(c chain) error { each(c); return nil })
-}
-
-// serveChecked is serve for those who may find that a request makes no sense.
-func (q *queue) serveChecked(mem Memory, each func(chain) error) (served int, err error) {
+// serve takes the first request that is available, if there is one, calls each for it
+// and returns it as used with nothing written. It returns how many it took. One at a
+// time: so no doorbell makes the VMM work for long (MMIO.Unfinished).
+func (q *queue) serve(mem Memory, each func(chain) error) (served int, err error) {
 	if !q.ready {
 		return 0, nil
 	}
 	waiting, err := q.waiting(mem)
-	for ; waiting > 0 && err == nil; waiting-- {
-		var c chain
-		var used []byte
-		if c, used, err = q.first(mem); err == nil {
-			if err = each(c); err != nil {
-				break
-			}
-			q.counts.Bytes += size(c.readable) + size(c.writable)
-			q.complete(used, c.head, 0)
-			served++
-		}
+	if waiting == 0 || err != nil {
+		return 0, err
 	}
-	return served, err
+	c, used, err := q.first(mem)
+	if err != nil {
+		return 0, err
+	}
+	if err := each(c); err != nil {
+		return 0, err
+	}
+	q.counts.Bytes += size(c.readable) + size(c.writable)
+	q.complete(used, c.head, 0)
+	return 1, nil
 }
 
 // waiting returns how many requests are available.
@@ -154,6 +150,14 @@ func (q *queue) fill(mem Memory, b []byte) (n int, err error) {
 	q.counts.Bytes += uint64(n)
 	q.complete(used, c.head, uint32(n))
 	return n, nil
+}
+
+// wantsInterrupts says whether the driver wants to be told of used buffers
+// (VIRTIO 1.2, 2.7.7).
+func (q *queue) wantsInterrupts(mem Memory) bool {
+	const noInterrupt = 1
+	_, avail, _, ok := q.parts(mem)
+	return ok && load16(avail)&noInterrupt == 0
 }
 
 // load16 reads 16 bits once. There is no 16-bit atomic; one aligned MOV is what

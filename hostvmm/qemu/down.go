@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,7 @@ type down struct {
 	ours     *os.File
 	feed     *feed.Feed
 	done     chan struct{}
+	asked    chan struct{} // closed once a signal asked the program to end
 }
 
 func newDown(stdin io.Reader, signals <-chan vm.Signal) (*down, error) {
@@ -32,7 +34,7 @@ func newDown(stdin io.Reader, signals <-chan vm.Signal) (*down, error) {
 	_ = unix.SetNonblock(pair[0], true) // so that Close ends a Write
 	d := &down{
 		ours: os.NewFile(uintptr(pair[0]), "control lines"), guestEnd: os.NewFile(uintptr(pair[1]), "COM3"),
-		done: make(chan struct{}),
+		done: make(chan struct{}), asked: make(chan struct{}),
 	}
 	d.feed = feed.Start(stdin, d)
 	if signals != nil {
@@ -50,11 +52,19 @@ func (d *down) stop() {
 }
 
 func (d *down) pass(signals <-chan vm.Signal) {
+	asked := false
 	for {
 		select {
 		case s, ok := <-signals:
 			if !ok {
 				return
+			}
+			switch syscall.Signal(s) {
+			case syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM:
+				if !asked {
+					asked = true
+					close(d.asked)
+				}
 			}
 			_ = d.send(control.SignalLine(int(s)))
 		case <-d.done:

@@ -1,8 +1,10 @@
 // Package qemu runs images under QEMU: machines microvm and q35, by TCG or KVM.
 //
-// The guest's stdout is COM1, its stderr COM2, its control lines the debug
-// console; each is a pipe of its own, so that bytes pass as they are. Control lines
-// to the guest, and its stdin with them, are what COM3 receives. The
+// The guest's stdout and stderr are two virtio consoles on microvm, COM1 and COM2 on
+// q35, where there is no virtio-mmio; a crash in ring 0 is reported on COM1 on both.
+// Its control lines are the debug console. Each is a pipe of its own, so that bytes
+// pass as they are. Control lines to the guest, and its stdin with them, are what
+// COM3 receives. The
 // package must never lose what was written before the machine ended, and never
 // leave a QEMU behind.
 package qemu
@@ -67,7 +69,7 @@ func Run(ctx context.Context, c vm.Config, o Options) (vm.Result, error) {
 	line := boot.FromConfig(c, "qemu-"+o.Machine, o.Accel)
 	line.COM3 = true
 	if o.Machine == MicroVM {
-		line.Devices = append(line.Devices, balloonWindow)
+		line.Devices = append(line.Devices, windows()...)
 	}
 	cmdline, err := line.Encode(boot.QEMULimit)
 	if err != nil {
@@ -93,10 +95,13 @@ func Run(ctx context.Context, c vm.Config, o Options) (vm.Result, error) {
 	cmd.Stdout, cmd.Stderr = out.qemuEnd(), out.qemuEnd()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	err = runLocked(cmd, out, in)
+	lost := out.drain(ctx, in.asked)
 	if ctx.Err() != nil {
 		return vm.Result{ExitCode: vm.Interrupted(ctx)}, nil
 	}
-	return result(&parser, err, said.String())
+	res, err := result(&parser, err, said.String())
+	res.Lost(lost)
+	return res, err
 }
 
 // runLocked runs cmd from a thread that lives as long: the parent-death signal
@@ -114,8 +119,7 @@ func runLocked(cmd *exec.Cmd, out *streams, in *down) error {
 		}
 		done <- err
 	}()
-	err := <-done
-	return errors.Join(err, out.drain())
+	return <-done
 }
 
 // result tells the guest's end from QEMU's own failure. isa-debug-exit makes
@@ -202,6 +206,7 @@ func arguments(c vm.Config, o Options, cmdline string) []string {
 	if c.OneStream() {
 		stderr = fdStdout
 	}
+	// Each device has a chardev of its own, also where two go to one pipe.
 	for i, s := range []struct {
 		fd     int
 		device string
@@ -210,13 +215,11 @@ func arguments(c vm.Config, o Options, cmdline string) []string {
 		{stderr, "isa-serial,index=1"},
 		{fdControl, fmt.Sprintf("isa-debugcon,iobase=%#x", abi.PortControl)},
 	} {
-		args = append(args,
-			"-add-fd", fmt.Sprintf("fd=%d,set=%d", s.fd, i),
-			"-chardev", fmt.Sprintf("file,id=c%d,path=/dev/fdset/%d,append=on", i, i),
-			"-device", fmt.Sprintf("%s,chardev=c%d", s.device, i))
+		args = append(args, chardev(s.fd, i)...)
+		args = append(args, "-device", fmt.Sprintf("%s,chardev=c%d", s.device, i))
 	}
 	if o.Machine == MicroVM {
-		args = append(args, balloon()...)
+		args = append(args, virtio(fdStdout, stderr)...)
 	}
 	return append(args,
 		"-chardev", fmt.Sprintf("socket,id=down,fd=%d", fdDown),
@@ -225,16 +228,40 @@ func arguments(c vm.Config, o Options, cmdline string) []string {
 		"-kernel", c.Image, "-append", cmdline)
 }
 
-// balloonWindow is where microvm puts its only virtio device: the last of eight
-// windows is filled first (hw/i386/microvm.c).
-var balloonWindow = boot.Device{Size: 512, Base: abi.VirtioBase + 7*512, GSI: 5 + 7}
-
-// balloon returns the arguments for the balloon. QEMU gives virtio-mmio the legacy
-// registers unless told otherwise.
-func balloon() []string {
-	return []string{"-global", "virtio-mmio.force-legacy=false",
-		"-device", "virtio-balloon-device,id=balloon,free-page-reporting=on,deflate-on-oom=on"}
+// chardev returns the arguments for a chardev cN that writes to a descriptor.
+func chardev(fd, n int) []string {
+	return []string{"-add-fd", fmt.Sprintf("fd=%d,set=%d", fd, n),
+		"-chardev", fmt.Sprintf("file,id=c%d,path=/dev/fdset/%d,append=on", n, n)}
 }
+
+// windows are where microvm puts its virtio devices, in the order in which the guest
+// is to find them. Of eight windows the last is filled first (hw/i386/microvm.c).
+func windows() (list []boot.Device) {
+	const devices, windows, size, firstGSI = 3, 8, 512, 5
+	for i := range uint32(devices) {
+		w := windows - 1 - i
+		list = append(list, boot.Device{Size: size, Base: abi.VirtioBase + uint64(w)*size, GSI: firstGSI + w})
+	}
+	return list
+}
+
+// virtio returns the arguments for standard output and error as ports of virtio consoles, and
+// for the balloon. QEMU gives virtio-mmio the legacy registers unless told otherwise.
+// A port whose pipe is full keeps what it was given, where a serial port drops it, and so
+// does a virtconsole.
+func virtio(stdout, stderr int) []string {
+	args := []string{"-global", "virtio-mmio.force-legacy=false"}
+	for i, fd := range []int{stdout, stderr} {
+		n := firstConsole + i
+		args = append(args, chardev(fd, n)...)
+		args = append(args, "-device", fmt.Sprintf("virtio-serial-device,id=vs%d,max_ports=2", n),
+			"-device", fmt.Sprintf("virtserialport,bus=vs%d.0,nr=1,chardev=c%d", n, n))
+	}
+	return append(args, "-device", "virtio-balloon-device,id=balloon,free-page-reporting=on,deflate-on-oom=on")
+}
+
+// firstConsole is the number of the first chardev behind those of the serial ports.
+const firstConsole = 3
 
 // machine returns the machine type with what costs boot time or wake-ups turned
 // off. Without kvmclock the guest calibrates by the PIT and reads the time of

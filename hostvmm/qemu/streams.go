@@ -1,10 +1,13 @@
 package qemu
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -73,11 +76,38 @@ func pass(sink io.Writer, r io.Reader) error {
 	return err
 }
 
-// drain waits until all that was written has been passed on.
-func (s *streams) drain() error {
-	s.wait.Wait()
-	return errors.Join(s.errs...)
+// stoppingPatience is how long an end that was asked for waits for a host that takes no
+// output.
+const stoppingPatience = time.Second
+
+// drain waits until all that was written has been passed on. Once the end was asked for
+// (asked is closed, or ctx has ended) it does not wait long: a Write that has not
+// returned is left to itself. The error says why the guest's output was not passed on.
+func (s *streams) drain(ctx context.Context, asked <-chan struct{}) error {
+	done := make(chan struct{})
+	go func() {
+		s.wait.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	case <-asked:
+	}
+	select {
+	case <-done:
+	case <-time.After(stoppingPatience):
+		return errLate
+	}
+	for i, name := range []string{"stdout", "stderr"} {
+		if err := s.errs[i]; err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
 }
+
+var errLate = errors.New("the host took no more of it when the machine was told to end")
 
 // maxSaid bounds what is kept of QEMU's messages.
 const maxSaid = 64 << 10

@@ -26,8 +26,9 @@ type Config struct {
 	MaxCPUs int
 
 	// If both are the same, what the program writes arrives in the order in
-	// which it wrote it; with several vCPUs the writer may then be called by
-	// several goroutines at a time, as an os.File can be.
+	// which it wrote it. A write of the program's returns when the writer has
+	// taken it, with the error number of the writer's error (EIO without one). A
+	// Write that has not returned when the machine ends is left to itself.
 	Stdout, Stderr io.Writer
 
 	// Stdin is the program's standard input, at its end if nil. Nothing is read of
@@ -82,9 +83,28 @@ type Result struct {
 	ExitCode int
 	// Crash is the crash report as the guest sent it, nil if there was none.
 	Crash *Crash
+	// Output is why the host did not take output of the program's, nil if it took all, or
+	// if its reader had gone (EPIPE). The program was told; if it ended with status 0
+	// all the same, ExitCode is OutputLost.
+	Output error
 	// Stats has a line for `doze run --stats`, in the order to print.
 	Stats []Stat
 }
+
+// Lost notes that the host did not take output, for the reason err, if it is not nil. A
+// reader that went away is no loss: that is how a pipe ends.
+func (r *Result) Lost(err error) {
+	if err == nil || errors.Is(err, syscall.EPIPE) || r.Output != nil {
+		return
+	}
+	if r.Output = err; r.ExitCode == 0 {
+		r.ExitCode = OutputLost
+	}
+}
+
+// OutputLost is the exit status of a machine whose program did not mind that output of
+// its was lost.
+const OutputLost = 1
 
 // Crash is an end that the program or the kernel could not report itself
 // (docs/nucleus.md 8).

@@ -1,12 +1,13 @@
-// Package console writes to a virtio console (VIRTIO 1.2, 5.3), port 0, on its
-// transmit queue, and reads from it on its receive queue if asked to. It has no
-// further ports and handles no interrupts.
+// Package console is the driver of a virtio console (VIRTIO 1.2, 5.3): a ring of bytes
+// on its way out by the transmit queue, and input by the receive queue if it is asked
+// for. It uses one port: the console, or port 1 of a device that has several, and
+// never the control queues.
 //
-// It carries stdout, stderr and the last words of a crash, so it runs beneath the
-// Go scheduler and must never allocate, panic, sleep or store a pointer, and
-// waits for the device for a bounded number of reads. What is written is first
-// copied to memory of its own: the device never sees the caller's. It has no
-// lock; the caller has one, but for WriteCrash.
+// Nothing here waits. Put hands bytes to the device and returns a ticket; Result says
+// later what became of them, so that a thread whose bytes the host does not take can
+// wait while others run. It carries stdout and stderr beneath the Go scheduler and
+// must never allocate, panic, sleep or store a pointer, and never believe the device.
+// The device sees only memory of the driver's own. It has no lock; the caller has one.
 package console
 
 import (
@@ -15,39 +16,71 @@ import (
 	"github.com/doze-vm/doze/kernel/mmio"
 )
 
-// Queues of port 0 (5.3.2).
+// Queues of the console, and of port 1 where there are several (5.3.2). QEMU drops what
+// a full pipe does not take of port 0's output, and keeps what comes by other ports
+// (hw/char/virtio-console.c).
 const (
-	receiveQueue  = 0
-	transmitQueue = 1
+	receiveQueue      = 0
+	transmitQueue     = 1
+	transmitQueuePort = 5
+
+	featMultiport = 1 << 1 // VIRTIO_CONSOLE_F_MULTIPORT (5.3.3)
 )
 
-// queueSize is as small as serves: one buffer in flight, and the last descriptor
-// for a crash.
-const queueSize = 4
-
-// A console's memory: the queue, a buffer for a crash, and the buffer for all
-// else up to the end. A short line touches the first page only.
+// Sizes of the queue: each request has two descriptors, its bytes and its status.
 const (
-	MemSize = 0x2000
-
-	crashAt   = 0x100
-	crashSize = 0x100
-	bufferAt  = crashAt + crashSize
-	bufferLen = MemSize - bufferAt
+	queueSize = 16
+	Tickets   = queueSize / 2
 )
 
-// patience bounds the wait for the device, in PAUSEs: some 50 ms. The device
-// handles its doorbell at once under hostvmm, and in another thread, perhaps on
-// the same CPU, under QEMU.
-const patience = 1 << 20
+// A status is what hostvmm's device adds to the specification's console: the second
+// descriptor of a request, which the device may write. Other devices leave it zero.
+const (
+	StatusSize    = 8
+	StatusErrno   = 0 // u32: the host's error number, 0 if all was written
+	StatusWritten = 4 // u32: how many bytes were written before an error
+)
 
-// Console is one console. The zero value writes nothing, 0 bytes of all.
+// A console's memory: the queue, the statuses, and the ring up to the end. The ring
+// begins anew whenever it is empty, so a short line touches the first page only.
+const (
+	MemSize  = 0x5000
+	statusAt = 0x280
+	ringAt   = statusAt + Tickets*StatusSize
+	ringSize = MemSize - ringAt
+)
+
+// EIO is the error of bytes whose device broke the rules (errno(3)).
+const EIO = 5
+
+// ticket is the state of one request.
+type ticket struct {
+	state   uint8
+	head    uint16
+	n       uint32 // bytes
+	errno   uint32
+	written uint32
+}
+
+const (
+	ticketFree      = iota
+	ticketOut       // the device has it, and someone will ask for the result
+	ticketAbandoned // the device has it, and nobody will ask
+	ticketDone      // its result waits to be asked for
+)
+
+// Console is one console. The zero value takes nothing.
 type Console struct {
-	regs  transport.Regs
-	mem   uintptr
-	spins int
-	q     queue.Queue
-	in    queue.Queue // has no descriptors without input
+	regs     transport.Regs
+	mem      uintptr
+	transmit uint32 // the transmit queue's number
+	q        queue.Queue
+	in       queue.Queue // has no descriptors without input
+	tickets  [Tickets]ticket
+	order    [Tickets]uint8 // tickets that the device has, the oldest first
+	out      int            // how many
+	at       uintptr        // where the next byte goes in the ring
+	used     uintptr        // bytes in the ring
 }
 
 // Init starts the console whose registers are at base. queueMem is the address
@@ -56,22 +89,28 @@ func (c *Console) Init(base, queueMem uintptr) transport.Code { return c.start(b
 
 // start is Init, and InitInput if inputMem is not 0.
 func (c *Console) start(base, queueMem, inputMem uintptr) transport.Code {
+	results := c.tickets
 	*c = Console{}
 	if base == 0 || queueMem == 0 || queueMem%queue.Align != 0 {
 		return transport.BadMemory
 	}
 	r := transport.Regs{Base: base}
-	if code := r.Begin(transport.DeviceConsole); code != transport.OK {
+	features, code := r.BeginWith(transport.DeviceConsole, featMultiport)
+	if code != transport.OK {
 		return code
 	}
+	transmit := uint32(transmitQueue)
+	if features&featMultiport != 0 {
+		transmit = transmitQueuePort
+	}
 	var q, in queue.Queue
-	code := transport.BadMemory
+	code = transport.BadMemory
 	if q.Init(queueMem, queueSize) == queue.OK {
-		code = r.SetQueue(transmitQueue, &q)
+		code = r.SetQueue(transmit, &q)
 	}
 	if code == transport.OK && inputMem != 0 {
 		code = transport.BadMemory
-		if in.Init(inputMem, queueSize) == queue.OK {
+		if in.Init(inputMem, inputQueueSize) == queue.OK {
 			in.WantInterrupts(true)
 			code = r.SetQueue(receiveQueue, &in)
 		}
@@ -83,79 +122,154 @@ func (c *Console) start(base, queueMem, inputMem uintptr) transport.Code {
 		r.Fail()
 		return code
 	}
-	*c = Console{regs: r, mem: queueMem, spins: patience, q: q, in: in}
+	*c = Console{regs: r, mem: queueMem, transmit: transmit, q: q, in: in, tickets: results}
 	return transport.OK
 }
 
 // Ready reports whether Init was done.
 func (c *Console) Ready() bool { return c.mem != 0 }
 
-// Write writes n bytes from p and returns how many the device took or has been
-// given. It is less than n if the device did not take its last buffer in time,
-// or broke the rules.
-func (c *Console) Write(p uintptr, n uintptr) (written uintptr) {
-	for written < n && c.idle() {
-		part := min(n-written, bufferLen)
-		buffer := c.mem + bufferAt
-		mmio.Copy(buffer, p+written, part)
-		bufs := [1]queue.Buffer{{Addr: buffer, Len: uint32(part)}}
-		if _, code := c.q.Add(bufs[:]); code != queue.OK {
-			return written
-		}
-		c.q.Publish()
-		if c.q.NeedsKick() {
-			c.regs.Notify(transmitQueue)
-		}
-		written += part
+// Idle reports whether the device has none of the driver's output.
+func (c *Console) Idle() bool { return c.out == 0 }
+
+// Space returns where the next bytes may be put, and how many; 0 if the ring is full,
+// or no ticket is free.
+func (c *Console) Space() (addr, n uintptr) {
+	if c.mem == 0 || c.free() < 0 {
+		return 0, 0
 	}
-	c.idle()
-	return written
+	if c.used == 0 {
+		c.at = 0
+	}
+	first := c.at + ringSize - c.used // the oldest byte's place
+	if first >= ringSize {
+		first -= ringSize
+	}
+	n = ringSize - c.at
+	if c.used > 0 && first >= c.at {
+		n = first - c.at
+	}
+	return c.mem + ringAt + c.at, n
 }
 
-// idle waits until the buffer is the driver's again.
-func (c *Console) idle() bool {
-	if c.mem == 0 {
-		return false
-	}
-	for i := 0; c.q.InFlight() > 0; i++ {
-		switch _, _, code := c.q.Poll(); {
-		case code == queue.Empty && i < c.spins:
-			mmio.Pause()
-		case code != queue.OK:
-			return false
+// free returns a free ticket, -1 if there is none.
+func (c *Console) free() int {
+	for i := range c.tickets {
+		if c.tickets[i].state == ticketFree {
+			return i
 		}
 	}
-	return c.q.Broken() == queue.OK
+	return -1
 }
 
-// WriteCrash is Write for a machine that is going down: it may interrupt Write
-// anywhere, needs no lock, and believes nothing but where the console is. It
-// tries each part once and gives up on the first that the device does not take.
-// Write must not be called afterwards.
-func (c *Console) WriteCrash(p uintptr, n uintptr) (written uintptr) {
-	if c.mem == 0 {
-		return 0
+// Put hands the device n bytes that the caller has written to where Space said, and
+// returns a ticket for Result or Abandon. n is not 0, nor more than Space's.
+func (c *Console) Put(n uintptr) int {
+	i := c.free()
+	t := &c.tickets[i]
+	status := c.mem + statusAt + uintptr(i)*StatusSize
+	mmio.Store64(status, 0)
+	bufs := [2]queue.Buffer{{Addr: c.mem + ringAt + c.at, Len: uint32(n)}, {Addr: status, Len: StatusSize, Write: true}}
+	head, code := c.q.Add(bufs[:])
+	*t = ticket{state: ticketOut, head: head, n: uint32(n)}
+	if code != queue.OK {
+		*t = ticket{state: ticketDone, n: uint32(n), errno: EIO}
+		return i
 	}
-	for written < n {
-		part := min(n-written, crashSize)
-		mmio.Copy(c.mem+crashAt, p+written, part)
-		c.q.Force(c.mem+crashAt, uint32(part))
-		c.regs.Notify(transmitQueue)
-		if !c.done() {
-			return written
-		}
-		written += part
+	c.order[c.out] = uint8(i)
+	c.out++
+	c.used += n
+	if c.at += n; c.at == ringSize {
+		c.at = 0
 	}
-	return written
+	c.q.Publish()
+	if c.q.NeedsKick() {
+		c.regs.Notify(c.transmit)
+	}
+	return i
 }
 
-// done waits until the device has used all it was given.
-func (c *Console) done() bool {
-	for range c.spins {
-		if c.q.Done() {
+// Collect takes back what the device is done with and reports whether there was
+// any. A device that breaks the rules is given up, and what it had has failed.
+func (c *Console) Collect() (any bool) {
+	for c.out > 0 {
+		i := int(c.order[0])
+		t := &c.tickets[i]
+		head, _, code := c.q.Poll()
+		switch {
+		case code == queue.Empty:
+			return any
+		case code != queue.OK || head != t.head:
+			c.giveUp()
 			return true
 		}
-		mmio.Pause()
+		status := c.mem + statusAt + uintptr(i)*StatusSize
+		if t.errno = mmio.Load32(status + StatusErrno); t.errno != 0 {
+			t.written = min(mmio.Load32(status+StatusWritten), t.n)
+		} else {
+			t.written = t.n
+		}
+		c.end(t)
+		any = true
 	}
-	return false
+	return any
 }
+
+// end ends the oldest request.
+func (c *Console) end(t *ticket) {
+	if t.state == ticketAbandoned {
+		t.state = ticketFree
+	} else {
+		t.state = ticketDone
+	}
+	c.used -= uintptr(t.n)
+	c.out--
+	for k := 0; k < c.out; k++ {
+		c.order[k] = c.order[k+1]
+	}
+}
+
+// giveUp ends all requests with an error, and the console with them.
+func (c *Console) giveUp() {
+	for c.out > 0 {
+		t := &c.tickets[c.order[0]]
+		t.errno, t.written = EIO, 0
+		c.end(t)
+	}
+	c.mem = 0
+}
+
+// Result returns what became of a request, once: how many bytes were written, and the
+// host's error number if that is not all. ok is false while the device has it.
+func (c *Console) Result(i int) (written, errno uint32, ok bool) {
+	t := &c.tickets[i]
+	if t.state != ticketDone {
+		return 0, 0, false
+	}
+	t.state = ticketFree
+	return t.written, t.errno, true
+}
+
+// Abandon gives up a ticket, and returns how many bytes the request has. They are
+// written all the same.
+func (c *Console) Abandon(i int) uint32 {
+	t := &c.tickets[i]
+	if t.state == ticketOut {
+		t.state = ticketAbandoned
+	} else {
+		t.state = ticketFree
+	}
+	return t.n
+}
+
+// WantInterrupts asks for an interrupt when the device is done with a request, or
+// declines it. Look at Collect once more before waiting.
+func (c *Console) WantInterrupts(on bool) {
+	if c.mem != 0 {
+		c.q.WantInterrupts(on)
+	}
+}
+
+// Acknowledge takes back the device's interrupt; the status that is returned says
+// why it was raised (4.2.2).
+func (c *Console) Acknowledge() uint32 { return c.regs.Acknowledge() }

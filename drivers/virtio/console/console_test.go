@@ -3,8 +3,6 @@ package console
 import (
 	"bytes"
 	"math/rand/v2"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -17,15 +15,16 @@ import (
 	"github.com/doze-vm/doze/kernel/mmio"
 )
 
-// fake is a console device over plain memory: its registers do nothing by
-// themselves, and a goroutine serves what is in the ring. What it needs to know
-// it reads from its registers, as a device does.
+// fake is a console device over plain memory: its registers do nothing by themselves,
+// and serve takes what is in the ring. What it needs to know it reads from its
+// registers, as a device does.
 type fake struct {
 	transport.Regs
 	text    bytes.Buffer
 	seen    uint16
-	limit   int // buffers that it takes, then none
-	badUsed bool
+	errno   uint32 // of the next requests
+	part    uint32 // bytes of them that are written before that
+	written uint32 // what it says it wrote, StatusSize if right
 }
 
 func outside(t testing.TB, size int) ([]byte, uintptr) {
@@ -38,7 +37,7 @@ func outside(t testing.TB, size int) ([]byte, uintptr) {
 
 func newFake(t testing.TB) *fake {
 	_, base := outside(t, 4096)
-	d := &fake{Regs: transport.Regs{Base: base}, limit: 1 << 30}
+	d := &fake{Regs: transport.Regs{Base: base}, written: StatusSize}
 	d.Store(transport.RegMagic, transport.Magic)
 	d.Store(transport.RegVersion, transport.Version)
 	d.Store(transport.RegDeviceID, transport.DeviceConsole)
@@ -51,49 +50,30 @@ func (d *fake) address(reg uintptr) uintptr {
 	return uintptr(d.Load(reg)) | uintptr(d.Load(reg+4))<<32
 }
 
-// serve takes one buffer from the transmit queue.
-func (d *fake) serve() {
+// serve takes one request, if there is one.
+func (d *fake) serve() bool {
 	desc, avail, used := d.address(transport.RegQueueDesc), d.address(transport.RegQueueDriver), d.address(transport.RegQueueDevice)
-	if avail == 0 || d.limit == 0 || mmio.Load16(avail+2) == d.seen {
-		return
+	if avail == 0 || mmio.Load16(avail+2) == d.seen {
+		return false
 	}
 	n := uint16(d.Load(transport.RegQueueSize))
 	head := mmio.Load16(avail + 4 + uintptr(d.seen%n)*2)
 	at, length := mmio.Load64(desc+uintptr(head)*16), mmio.Load32(desc+uintptr(head)*16+8)
+	if d.errno != 0 {
+		length = min(length, d.part)
+	}
 	for i := range uintptr(length) {
 		d.text.WriteByte(mmio.Load8(uintptr(at) + i))
 	}
+	status := uintptr(mmio.Load64(desc + uintptr(mmio.Load16(desc+uintptr(head)*16+14))*16))
+	mmio.Store32(status+StatusErrno, d.errno)
+	mmio.Store32(status+StatusWritten, length)
 	entry := used + 4 + uintptr(d.seen%n)*8
-	written := uint32(0)
-	if d.badUsed {
-		written = 1
-	}
 	mmio.Store32(entry, uint32(head))
-	mmio.Store32(entry+4, written)
+	mmio.Store32(entry+4, d.written)
 	d.seen++
-	d.limit--
 	mmio.Store16(used+2, d.seen)
-}
-
-// run serves until the test is over or stop is called.
-func (d *fake) run(t testing.TB) (stop func()) {
-	var over atomic.Bool
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for !over.Load() {
-			d.serve()
-		}
-	})
-	stop = func() { over.Store(true); wg.Wait() }
-	t.Cleanup(stop)
-	return stop
-}
-
-// patient makes a console wait for a device as slow as a goroutine may be.
-func patient(t testing.TB, d *fake) *Console {
-	c := started(t, d)
-	c.spins = 1 << 30
-	return c
+	return true
 }
 
 func started(t testing.TB, d *fake) *Console {
@@ -104,13 +84,25 @@ func started(t testing.TB, d *fake) *Console {
 	return c
 }
 
-func text(t testing.TB, n int) ([]byte, uintptr) {
-	b, p := outside(t, max(n, 1))
+// put hands the device as much of b as there is space for at once.
+func put(c *Console, b []byte) (ticket int, n uintptr) {
+	at, room := c.Space()
+	if n = min(room, uintptr(len(b))); n == 0 {
+		return -1, 0
+	}
+	for i := range n {
+		mmio.Store8(at+i, b[i])
+	}
+	return c.Put(n), n
+}
+
+func text(n int) []byte {
+	b := make([]byte, n)
 	rnd := rand.New(rand.NewPCG(uint64(n), 1))
 	for i := range b {
 		b[i] = byte(rnd.Uint32())
 	}
-	return b[:n], p
+	return b
 }
 
 func TestInit(t *testing.T) {
@@ -134,7 +126,7 @@ func TestInitRefuses(t *testing.T) {
 		{"a disk", transport.RegDeviceID, 2, transport.WrongDevice},
 		{"legacy", transport.RegVersion, 1, transport.BadVersion},
 		{"no transmit queue", transport.RegQueueSizeMax, 0, transport.NoQueue},
-		{"two descriptors", transport.RegQueueSizeMax, 2, transport.QueueTooSmall},
+		{"eight descriptors", transport.RegQueueSizeMax, 8, transport.QueueTooSmall},
 	} {
 		d := newFake(t)
 		d.Store(c.reg, c.value)
@@ -142,8 +134,8 @@ func TestInitRefuses(t *testing.T) {
 		var con Console
 		assert.Equal(t, c.code, con.Init(d.Base, mem), c.name)
 		assert.False(t, con.Ready(), c.name)
-		assert.Zero(t, con.Write(mem, 10), c.name)
-		assert.Zero(t, con.WriteCrash(mem, 10), c.name)
+		_, room := con.Space()
+		assert.Zero(t, room, c.name)
 	}
 	d := newFake(t)
 	var con Console
@@ -152,133 +144,212 @@ func TestInitRefuses(t *testing.T) {
 	assert.Equal(t, transport.BadMemory, con.Init(0, 4096))
 }
 
-func TestLayoutFits(t *testing.T) {
-	c := started(t, newFake(t))
-	end := c.q.Desc() + crashAt
-	assert.LessOrEqual(t, c.q.Device()+6+8*queueSize+8*queueSize+8, end, "rings and notes end before the crash buffer")
+func TestPortOfADeviceWithSeveral(t *testing.T) {
+	d := newFake(t)
+	d.Store(transport.RegDeviceFeatures, 1|featMultiport)
+	c := started(t, d)
+	assert.EqualValues(t, transmitQueuePort, d.Load(transport.RegQueueSel))
+	put(c, []byte("x"))
+	assert.EqualValues(t, transmitQueuePort, d.Load(transport.RegQueueNotify))
 }
 
-func TestWrite(t *testing.T) {
-	for _, n := range []int{0, 1, 80, bufferLen - 1, bufferLen, bufferLen + 1, 5*bufferLen + 7} {
-		d := newFake(t)
-		c := patient(t, d)
-		stop := d.run(t)
-		b, p := text(t, n)
-		assert.EqualValues(t, n, c.Write(p, uintptr(n)), "%d bytes", n)
-		stop()
-		assert.True(t, bytes.Equal(b, d.text.Bytes()), "%d bytes", n)
-		if n > 0 {
-			assert.EqualValues(t, transmitQueue, d.Load(transport.RegQueueNotify))
+func TestLayoutFits(t *testing.T) {
+	assert.LessOrEqual(t, queue.Size(queueSize), uintptr(statusAt), "the queue ends before the statuses")
+	assert.Less(t, ringAt, 0x1000, "a short line touches the first page only")
+}
+
+func TestBytesArriveInOrder(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	d := newFake(t)
+	c := started(t, d)
+	b := text(300_000)
+	left := b
+	var tickets []int
+	for len(left) > 0 || len(tickets) > 0 {
+		if ticket, n := put(c, left[:min(len(left), rnd.IntN(9000)+1)]); n > 0 {
+			tickets = append(tickets, ticket)
+			left = left[n:]
+		}
+		for range rnd.IntN(3) {
+			d.serve()
+		}
+		c.Collect()
+		for len(tickets) > 0 {
+			_, errno, ok := c.Result(tickets[0])
+			if !ok {
+				break
+			}
+			require.Zero(t, errno)
+			tickets = tickets[1:]
 		}
 	}
+	assert.True(t, bytes.Equal(b, d.text.Bytes()))
+	assert.True(t, c.Idle())
 }
 
-func TestManyWrites(t *testing.T) {
+// A device that takes nothing fills the ring, and then nobody waits for anything.
+func TestDeviceThatTakesNothing(t *testing.T) {
 	d := newFake(t)
-	c := patient(t, d)
-	stop := d.run(t)
-	b, p := text(t, 70_000)
-	for i := range uintptr(70_000) { // the ring's indices wrap
-		require.EqualValues(t, 1, c.Write(p+i, 1))
+	c := started(t, d)
+	b := text(2 * ringSize)
+	first, n := put(c, b)
+	require.EqualValues(t, ringSize, n)
+	_, n = put(c, b)
+	assert.Zero(t, n)
+	assert.False(t, c.Collect())
+	_, _, ok := c.Result(first)
+	assert.False(t, ok)
+	require.True(t, d.serve())
+	assert.True(t, c.Collect())
+	written, errno, ok := c.Result(first)
+	assert.True(t, ok)
+	assert.EqualValues(t, ringSize, written)
+	assert.Zero(t, errno)
+	_, _, ok = c.Result(first)
+	assert.False(t, ok, "a result is given once")
+}
+
+func TestTicketsEnd(t *testing.T) {
+	c := started(t, newFake(t))
+	for range Tickets {
+		_, n := put(c, []byte("x"))
+		require.EqualValues(t, 1, n)
 	}
-	stop()
-	assert.True(t, bytes.Equal(b, d.text.Bytes()))
+	_, room := c.Space()
+	assert.Zero(t, room)
+}
+
+func TestErrorsReachWhoeverWrote(t *testing.T) {
+	d := newFake(t)
+	c := started(t, d)
+	first, _ := put(c, text(100))
+	second, _ := put(c, text(100))
+	d.serve()
+	d.errno, d.part = 28, 60
+	d.serve()
+	require.True(t, c.Collect())
+	written, errno, ok := c.Result(second)
+	assert.Equal(t, []any{uint32(60), uint32(28), true}, []any{written, errno, ok})
+	written, errno, ok = c.Result(first)
+	assert.Equal(t, []any{uint32(100), uint32(0), true}, []any{written, errno, ok})
+}
+
+func TestAbandonedBytesAreWritten(t *testing.T) {
+	d := newFake(t)
+	c := started(t, d)
+	for range 5 * Tickets { // each ticket comes back
+		ticket, _ := put(c, []byte("abc"))
+		assert.EqualValues(t, 3, c.Abandon(ticket))
+		require.True(t, d.serve())
+		require.True(t, c.Collect())
+	}
+	ticket, _ := put(c, []byte("abc"))
+	require.True(t, d.serve())
+	require.True(t, c.Collect())
+	c.Abandon(ticket)
+	assert.Equal(t, 15*Tickets+3, d.text.Len())
+	assert.GreaterOrEqual(t, c.free(), 0)
+}
+
+func TestDeviceThatBreaksTheRules(t *testing.T) {
+	for name, spoil := range map[string]func(*fake){
+		"it claims to have written more than there is room for": func(d *fake) { d.written = StatusSize + 1 },
+		"it uses the second request first":                      func(d *fake) { d.seen++ },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newFake(t)
+			c := started(t, d)
+			first, _ := put(c, text(10))
+			second, _ := put(c, text(10))
+			spoil(d)
+			d.serve()
+			if name[3] == 'u' { // the ring's entry is the first, what is in it the second
+				used := d.address(transport.RegQueueDevice)
+				mmio.Store32(used+4, mmio.Load32(used+4+8))
+				mmio.Store16(used+2, 1)
+			}
+			require.True(t, c.Collect())
+			for _, ticket := range []int{first, second} {
+				written, errno, ok := c.Result(ticket)
+				assert.Equal(t, []any{uint32(0), uint32(EIO), true}, []any{written, errno, ok})
+			}
+			assert.False(t, c.Ready())
+			_, room := c.Space()
+			assert.Zero(t, room)
+		})
+	}
+}
+
+func TestStatusIsBounded(t *testing.T) {
+	d := newFake(t)
+	c := started(t, d)
+	ticket, _ := put(c, text(10))
+	d.errno, d.part = 5, 10
+	d.serve()
+	mmio.Store32(c.mem+statusAt+uintptr(ticket)*StatusSize+StatusWritten, 1<<31)
+	c.Collect()
+	written, _, _ := c.Result(ticket)
+	assert.EqualValues(t, 10, written)
 }
 
 func TestWriteOnlyRingsWhenAsked(t *testing.T) {
 	d := newFake(t)
-	c := patient(t, d)
+	c := started(t, d)
 	mmio.Store16(c.q.Device(), 1) // NO_NOTIFY
 	d.Notify(99)
-	stop := d.run(t)
-	_, p := text(t, 10)
-	assert.EqualValues(t, 10, c.Write(p, 10))
-	stop()
+	put(c, text(10))
 	assert.EqualValues(t, 99, d.Load(transport.RegQueueNotify))
 }
 
-func TestDeviceThatStops(t *testing.T) {
+func TestResultsOutliveANewStart(t *testing.T) {
 	d := newFake(t)
 	c := started(t, d)
-	c.spins = 100
-	b, p := text(t, 3*bufferLen)
-	assert.EqualValues(t, bufferLen, c.Write(p, uintptr(len(b))), "it was given the first buffer")
-	assert.Zero(t, c.Write(p+bufferLen, 10), "still has it")
+	ticket, _ := put(c, text(10))
 	d.serve()
-	assert.EqualValues(t, 10, c.Write(p+bufferLen, 10), "goes on where it stopped")
-	d.serve()
-	assert.True(t, bytes.Equal(b[:bufferLen+10], d.text.Bytes()))
-}
-
-func TestDeviceThatBreaksTheRules(t *testing.T) {
-	d := newFake(t)
-	d.badUsed = true // it claims to have written into our text
-	c := patient(t, d)
-	d.run(t)
-	_, p := text(t, 3*bufferLen)
-	assert.EqualValues(t, bufferLen, c.Write(p, 3*bufferLen))
-	assert.Zero(t, c.Write(p, 10))
-}
-
-func TestWriteCrash(t *testing.T) {
-	for _, n := range []int{0, 1, crashSize, crashSize + 1, 10*crashSize + 3} {
-		d := newFake(t)
-		c := patient(t, d)
-		stop := d.run(t)
-		b, p := text(t, n)
-		assert.EqualValues(t, n, c.WriteCrash(p, uintptr(n)))
-		stop()
-		assert.True(t, bytes.Equal(b, d.text.Bytes()), "%d bytes", n)
-	}
-}
-
-func TestWriteCrashInTheMiddleOfWrite(t *testing.T) {
-	d := newFake(t)
-	c := started(t, d)
-	c.spins = 100
-	b, p := text(t, 50)
-	require.EqualValues(t, 50, c.Write(p, 50)) // given, not taken
-	mem := c.q.Desc()
-	c.q = forgetful(t, mem)
-	c.spins = 1 << 30
-	stop := d.run(t)
-	last, q := text(t, 300)
-	assert.EqualValues(t, 300, c.WriteCrash(q, 300))
-	stop()
-	assert.True(t, bytes.Equal(append(bytes.Clone(b), last...), d.text.Bytes()), "what was in flight comes first")
-}
-
-// forgetful is a queue at that place whose counters have nothing to do with what
-// happened.
-func forgetful(t testing.TB, mem uintptr) queue.Queue {
-	saved := make([]byte, queue.Size(queueSize))
-	for i := range saved {
-		saved[i] = mmio.Load8(mem + uintptr(i))
-	}
-	var q queue.Queue
-	require.Equal(t, queue.OK, q.Init(mem, queueSize))
-	for i, v := range saved {
-		mmio.Store8(mem+uintptr(i), v)
-	}
-	return q
-}
-
-func TestWriteCrashGivesUp(t *testing.T) {
-	d := newFake(t)
-	c := started(t, d)
-	c.spins = 100
-	_, p := text(t, 1000)
-	assert.Zero(t, c.WriteCrash(p, 1000))
-	assert.EqualValues(t, transmitQueue, d.Load(transport.RegQueueNotify))
+	c.Collect()
+	d.Store(transport.RegQueueReady, 0) // as a reset leaves it
+	require.Equal(t, transport.OK, c.start(d.Base, c.mem, 0))
+	written, _, ok := c.Result(ticket)
+	assert.True(t, ok)
+	assert.EqualValues(t, 10, written)
 }
 
 func TestNothingIsAllocated(t *testing.T) {
 	d := newFake(t)
 	c := started(t, d)
-	c.spins = 1
-	_, p := text(t, 100)
+	b := text(100)
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
-		c.Write(p, 100)
-		c.WriteCrash(p, 100)
+		ticket, _ := put(c, b)
+		d.serve()
+		d.text.Reset()
+		c.Collect()
+		c.Result(ticket)
 	}))
+}
+
+// FuzzStatus plays a device that uses requests as the input says.
+func FuzzStatus(f *testing.F) {
+	f.Add([]byte{1, 0, 0, 0, 8, 2, 28, 60, 0, 8, 1, 0, 0, 0, 9})
+	f.Add([]byte{0, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, steps []byte) {
+		d := newFake(t)
+		c := started(t, d)
+		var tickets []int
+		for ; len(steps) >= 5; steps = steps[5:] {
+			if ticket, n := put(c, text(int(steps[0]))); n > 0 {
+				tickets = append(tickets, ticket)
+			}
+			d.errno, d.part, d.written = uint32(steps[1]), uint32(steps[2]), uint32(steps[4])
+			for range steps[3] % 4 {
+				d.serve()
+			}
+			c.Collect()
+		}
+		for _, ticket := range tickets {
+			if written, errno, ok := c.Result(ticket); ok {
+				require.LessOrEqual(t, written, uint32(255))
+				_ = errno
+			}
+		}
+	})
 }

@@ -8,9 +8,13 @@ import (
 // InputMemSize is the memory that InitInput needs for the receive queue.
 const InputMemSize = 0x1000
 
+// inputQueueSize is as small as serves: one buffer is asked for at a time.
+const inputQueueSize = 4
+
 // InitInput is Init for a console that receives too; inputMem is the address of
 // InputMemSize bytes, page-aligned, the console's from now on. A console that was
-// started before may be started again so, between two writes.
+// started before may be started again so while it is Idle; results that nobody asked
+// for yet stay.
 func (c *Console) InitInput(base, queueMem, inputMem uintptr) transport.Code {
 	if inputMem == 0 || inputMem%queue.Align != 0 {
 		*c = Console{}

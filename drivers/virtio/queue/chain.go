@@ -120,17 +120,3 @@ func (q *Queue) release(head, count uint16) {
 	q.freeHead = head
 	q.free += count
 }
-
-// Force publishes one buffer for the device to read, trusting nothing but the
-// queue's place and the device's rings. It is for a machine that is going down:
-// it takes the last descriptor, whoever has it, and afterwards only Force and
-// Done are of use.
-func (q *Queue) Force(addr uintptr, n uint32) {
-	if q.size == 0 {
-		return
-	}
-	last, at := q.size-1, mmio.Load16(q.Driver()+ringIndex)
-	q.setDesc(last, addr, n, 0, 0)
-	q.offer(at, last)
-	mmio.Store16(q.Driver()+ringIndex, at+1)
-}

@@ -187,12 +187,6 @@ func (q *Queue) NeedsKick() bool {
 	return mmio.Load16(q.Device())&usedFlagNoNotify == 0
 }
 
-// Done reports, from the rings alone, whether the device has used every chain
-// published.
-func (q *Queue) Done() bool {
-	return q.size == 0 || mmio.Load16(q.Device()+ringIndex) == mmio.Load16(q.Driver()+ringIndex)
-}
-
 func (q *Queue) note(i uint16) uintptr { return q.mem + notesAt(q.size) + uintptr(i)*noteSize }
 
 func (q *Queue) setDesc(i uint16, addr uintptr, n uint32, flags, next uint16) {

@@ -114,10 +114,8 @@ func TestZeroValue(t *testing.T) {
 	_, _, code = q.Poll()
 	assert.Equal(t, Empty, code)
 	q.Publish()
-	q.Force(4096, 1)
 	q.WantInterrupts(true)
 	assert.False(t, q.NeedsKick())
-	assert.True(t, q.Done())
 }
 
 func TestChainAsTheDeviceSeesIt(t *testing.T) {
@@ -126,9 +124,7 @@ func TestChainAsTheDeviceSeesIt(t *testing.T) {
 	require.Equal(t, OK, code)
 	_, _, ok := d.pop(t)
 	assert.False(t, ok, "nothing is seen before Publish")
-	assert.True(t, q.Done())
 	q.Publish()
-	assert.False(t, q.Done())
 	got, chain, ok := d.pop(t)
 	require.True(t, ok)
 	assert.Equal(t, head, got)
@@ -147,7 +143,6 @@ func TestChainAsTheDeviceSeesIt(t *testing.T) {
 	assert.Equal(t, head, id)
 	assert.EqualValues(t, 7, written)
 	assert.EqualValues(t, 8, q.Free())
-	assert.True(t, q.Done())
 }
 
 func TestAddRefuses(t *testing.T) {
@@ -226,21 +221,6 @@ func TestKickAndInterruptFlags(t *testing.T) {
 	assert.True(t, q.NeedsKick())
 	mmio.Store16(d.used, 1)
 	assert.False(t, q.NeedsKick())
-}
-
-func TestForce(t *testing.T) {
-	q, d := newQueue(t, 4)
-	_, code := q.Add(out(0x1000, 10)) // added, not published: the machine crashed in between
-	require.Equal(t, OK, code)
-	*q = Queue{mem: q.mem, size: q.size, broken: BadID, avail: 77, free: 9}
-	q.Force(0x5000, 3)
-	assert.False(t, q.Done())
-	head, chain, ok := d.pop(t)
-	require.True(t, ok)
-	assert.EqualValues(t, 3, head)
-	assert.Equal(t, []descriptor{{addr: 0x5000, len: 3}}, chain)
-	d.use(3, 0)
-	assert.True(t, q.Done())
 }
 
 // TestManyChains sends chains of random shape through a device that finishes

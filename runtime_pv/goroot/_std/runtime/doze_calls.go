@@ -52,8 +52,15 @@ func dozeSyscall() {
 	dozeLock()
 	t := dozeCurrent()
 	t.resumed, t.waits = t.waits, dozeWaitNone
+	if t.resumed&(1<<dozeWaitShift-1) == dozeWaitBefore {
+		t.resumed >>= dozeWaitShift
+	}
 	nr := t.rax
 	if dozeBootInfo.strace {
+		if dozeTraceWaits(t) {
+			dozeSettle()
+			return
+		}
 		dozeTraceCall(t, nr)
 	}
 	if r := dozeServe(t, nr); r != dozeKeep {

@@ -201,7 +201,7 @@ func dozeDeviceAdd(base, line uintptr) {
 	dozeDevices++
 	if dozeInput.from == dozeControlPort {
 		if i < 2 {
-			dozeConsoleAdd(base)
+			dozeConsoleAdd(base, 0)
 		} else {
 			dozeBalloonAdd(base, i, 0)
 		}
@@ -209,7 +209,7 @@ func dozeDeviceAdd(base, line uintptr) {
 	}
 	switch device, _ := (transport.Regs{Base: base}).Probe(); device {
 	case transport.DeviceConsole:
-		dozeConsoleAdd(base)
+		dozeConsoleAdd(base, line)
 	case transport.DeviceBalloon:
 		dozeBalloonAdd(base, i, line)
 	}

@@ -1,8 +1,8 @@
 package runtime
 
-// Standard output and error: two virtio consoles where the VMM has them, else
-// the two serial ports. Writes are synchronous, so what was written is out when
-// the machine ends or crashes.
+// Standard output and error: two virtio consoles where the VMM has them, else the two
+// serial ports. A write returns when the host has taken its bytes, with the host's
+// error if it did not: the thread waits until then, the machine never does.
 
 import (
 	"internal/runtime/doze/abi"
@@ -11,20 +11,27 @@ import (
 )
 
 var dozeConsoles struct {
-	base  [2]uintptr // device windows, 0 = none
-	ready [2]bool
-	dev   [2]console.Console
-	mem   [2][console.MemSize + dozePage]byte
-	input bool // the first receives, too
-	inMem [console.InputMemSize + dozePage]byte
+	base      [2]uintptr // device windows, 0 = none
+	line      [2]uintptr // interrupt lines, 0 where the VMM has events instead
+	interrupt uint64     // bits of the lines among the interrupts
+	ready     [2]bool
+	dev       [2]console.Console
+	mem       [2][console.MemSize + dozePage]byte
+	input     bool // the first receives, too
+	later     bool // it is to, once it is idle
+	inMem     [console.InputMemSize + dozePage]byte
 }
 
 // dozeConsoleAdd takes the device window at base for the next stream. The first
 // is standard output, the second standard error.
-func dozeConsoleAdd(base uintptr) {
-	for i := range dozeConsoles.base {
-		if dozeConsoles.base[i] == 0 {
-			dozeConsoles.base[i] = base
+func dozeConsoleAdd(base, line uintptr) {
+	c := &dozeConsoles
+	for i := range c.base {
+		if c.base[i] == 0 {
+			c.base[i], c.line[i] = base, line
+			if line != 0 {
+				c.interrupt |= 1 << (abi.VectorDevice + line - abi.VectorBase)
+			}
 			return
 		}
 	}
@@ -33,7 +40,7 @@ func dozeConsoleAdd(base uintptr) {
 // dozeConsole returns the device of a stream, nil if there is none. It is set up
 // when it is first used: that takes some thirty exits, and a program may never
 // write to the stream.
-func dozeConsole(stream int) *console.Console {
+func dozeConsole(stream uintptr) *console.Console {
 	c := &dozeConsoles
 	if c.base[stream] == 0 {
 		return nil
@@ -44,20 +51,30 @@ func dozeConsole(stream int) *console.Console {
 			c.base[stream] = 0
 			return nil
 		}
+		if c.line[stream] != 0 {
+			dozeRouteLine(c.line[stream])
+		}
 		c.ready[stream] = true
 	}
 	return &c.dev[stream]
 }
 
 // dozeConsoleAsk gives the first console n bytes at p to receive input in. A
-// console that could only send until now is started anew: what it was given to
-// send is sent.
-func dozeConsoleAsk(p, n uintptr) bool {
+// console that could only send until now is started anew, once it has sent all; ok
+// is true, and dozeConsoles.later, until then.
+func dozeConsoleAsk(p, n uintptr) (ok bool) {
 	c := &dozeConsoles
 	if c.base[0] == 0 {
 		return false
 	}
 	if !c.input {
+		if c.later = c.ready[0] && !c.dev[0].Idle(); c.later {
+			c.dev[0].WantInterrupts(true)
+			if c.dev[0].Collect(); !c.dev[0].Idle() {
+				return true
+			}
+			c.later = false
+		}
 		at := alignUp(dozeAddr(&c.mem[0][0]), dozePage)
 		in := alignUp(dozeAddr(&c.inMem[0]), dozePage)
 		c.ready[0] = c.dev[0].InitInput(c.base[0], at, in) == 0
@@ -77,27 +94,141 @@ func dozeConsoleTake() (n uintptr, ok bool) {
 	return dozeConsoles.dev[0].Take()
 }
 
-func dozeConsoleWrite(fd, p, n uintptr) uintptr {
-	stream := 0
-	if fd == 2 {
-		stream = 1
-	}
-	if c := dozeConsole(stream); c != nil {
-		return c.Write(p, n)
-	}
-	return dozeUARTWrite(stream, p, n)
-}
+// dozeStreamAddr is what threads wait on for a stream to take more.
+func dozeStreamAddr(stream uintptr) uintptr { return dozeAddr(&dozeConsoles.dev[stream]) }
 
-// dozeUARTWrite sends bytes by a 16550: REP OUTSB where the device takes a byte
-// at once, as emulated ones do, after one look that it is there.
-func dozeUARTWrite(stream int, p, n uintptr) uintptr {
-	const lineStatus, empty, patience = 5, 0x20, 1 << 20 // (16550 data sheet: LSR, THRE)
-	port := [...]uint16{abi.PortCOM1, abi.PortCOM2}[stream]
-	for i := 0; mmio.In8(port+lineStatus)&empty == 0; i++ {
-		if i == patience {
-			return n // nobody listens, and nobody may wait for that
+// dozeConsoleEvent lets those go on whose bytes the devices are done with.
+func dozeConsoleEvent() {
+	c := &dozeConsoles
+	for i := range c.dev {
+		if !c.ready[i] {
+			continue
+		}
+		if c.line[i] != 0 {
+			c.dev[i].Acknowledge()
+		}
+		// An event may be late, for what was collected long ago: who waits still waits.
+		any := c.dev[i].Collect()
+		if c.dev[i].WantInterrupts(!c.dev[i].Idle()); !c.dev[i].Idle() {
+			any = c.dev[i].Collect() || any
+		}
+		if any {
+			dozeNotify(dozeStreamAddr(uintptr(i)), dozeEveryone)
 		}
 	}
-	mmio.OutString(port, p, n)
-	return n
+	if c.later {
+		dozeInputAskAgain()
+	}
+}
+
+// dozeConsoleWrite serves write(2) to standard output and error, whose open file has
+// the descriptor's number in obj. t.done is how far a call that waited is, t.sent the
+// ticket of what the device has of it.
+func dozeConsoleWrite(t *dozeThread, f *dozeFile, p, n uintptr) uintptr {
+	stream := dozeStreamOf(f.obj)
+	c := dozeConsole(stream)
+	if c == nil {
+		return dozeUARTSend(t, stream, p, n)
+	}
+	if t.resumed == dozeWaitNone {
+		t.done = 0
+	}
+	t.resumed = dozeWaitNone
+	for {
+		if t.sent != 0 {
+			written, errno, ok := c.Result(int(t.sent - 1))
+			if !ok {
+				if c.WantInterrupts(true); c.Collect() {
+					continue
+				}
+				return dozeWaitOn(dozeStreamAddr(stream), dozeForever, true)
+			}
+			t.sent = 0
+			t.done += uintptr(written)
+			if errno == dozeEPIPE {
+				dozeRaise(t, _SIGPIPE, dozeSiUser)
+			}
+			if errno != 0 {
+				return t.wrote(uintptr(errno))
+			}
+		}
+		if t.done == n {
+			return t.wrote(0)
+		}
+		at, room := c.Space()
+		if room == 0 {
+			if c.WantInterrupts(true); c.Collect() {
+				continue
+			}
+			if !c.Ready() {
+				return t.wrote(console.EIO)
+			}
+			return dozeWaitOn(dozeStreamAddr(stream), dozeForever, true)
+		}
+		part := min(n-t.done, room)
+		part -= dozeTryCopy(at, p+t.done, part)
+		if part == 0 {
+			return t.wrote(dozeEFAULT)
+		}
+		t.sent = uint32(c.Put(part)) + 1
+		t.sentTo = uint32(stream)
+		c.Collect() // a device may be done by now
+	}
+}
+
+// dozeConsoleLeave ends a thread's interest in what a device has of its write: a
+// signal handler ends the call, which has written those bytes.
+func dozeConsoleLeave(t *dozeThread) {
+	if t.sent != 0 {
+		t.done += uintptr(dozeConsoles.dev[t.sentTo].Abandon(int(t.sent - 1)))
+		t.sent = 0
+	}
+}
+
+func dozeStreamOf(fd uintptr) uintptr {
+	if fd == 2 {
+		return 1
+	}
+	return 0
+}
+
+// dozeSay prints the kernel's own words on standard error. They are in the ring when
+// it returns, or lost if there is no room even after a while: nobody may wait here.
+func dozeSay(p, n uintptr) {
+	const patience = 1 << 20 // PAUSEs: some 50 ms
+	c := dozeConsole(1)
+	if c == nil {
+		dozeUARTWrite(1, p, n)
+		return
+	}
+	for tries := 0; n > 0 && tries < patience && c.Ready(); tries++ {
+		at, room := c.Space()
+		if room == 0 {
+			mmio.Pause()
+			c.Collect()
+			continue
+		}
+		part := min(n, room)
+		mmio.Copy(at, p, part)
+		c.Abandon(c.Put(part))
+		p, n = p+part, n-part
+	}
+	c.Collect()
+}
+
+// dozeSayRoom reports whether dozeSay has room for n bytes; if not, dozeConsoleEvent
+// tells when that may have changed.
+func dozeSayRoom(n uintptr) bool {
+	c := dozeConsole(1)
+	if c == nil || !c.Ready() {
+		return true
+	}
+	for {
+		if _, room := c.Space(); room >= n || c.Idle() {
+			return true
+		}
+		if c.WantInterrupts(true); !c.Collect() {
+			return false
+		}
+	}
 }

@@ -61,7 +61,7 @@ func dozeOutOfMemory(addr uintptr) {
 	b.str("fatal error: out of memory: the machine has ")
 	b.dec(uint64(dozeMostPages()) * dozePage >> 20)
 	b.str(" MiB and all of it is in use; give it more with --memory\n")
-	dozeConsoleWrite(2, b.p, b.n)
+	dozeSay(b.p, b.n)
 	dozeExit(2)
 }
 
@@ -75,7 +75,7 @@ func dozeTooMuch(n uintptr) {
 	b.str(" MiB, ")
 	b.dec(uint64(dozeReachable()) * dozePage >> 20)
 	b.str(" of them free; give it more with --memory\n")
-	dozeConsoleWrite(2, b.p, b.n)
+	dozeSay(b.p, b.n)
 }
 
 // dozeCrash reports a broken promise inside the kernel.

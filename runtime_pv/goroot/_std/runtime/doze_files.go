@@ -118,7 +118,7 @@ func dozeWriteAt(f *dozeFile, p, n, off uintptr) uintptr {
 	case dozeFileNode:
 		return dozeNodeWrite(fs.Node(f.obj), p, n, off)
 	case dozeFileConsole:
-		return dozeConsoleWrite(f.obj, p, n)
+		return dozeConsoleWrite(dozeCurrent(), f, p, n)
 	case dozeFileFull:
 		return dozeErr(fs.ENOSPC)
 	}
@@ -151,7 +151,7 @@ func dozeVector(fd, iov, count, off uintptr, write bool) uintptr {
 			return dozePart(sum, r)
 		}
 		sum += r
-		if f := dozeFd(fd); r < v.n || f != nil && dozeIsStream(f) {
+		if f := dozeFd(fd); r < v.n || f != nil && (f.kind == dozeFileConsole || dozeIsStream(f)) {
 			break
 		}
 	}

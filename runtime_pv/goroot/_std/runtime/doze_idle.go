@@ -68,6 +68,9 @@ func dozeTakeInterrupts(v *dozeVCPU) {
 	if bits&(1<<(dozeVectorCOM3-abi.VectorBase)) != 0 {
 		dozeUARTReceive()
 	}
+	if bits&dozeConsoles.interrupt != 0 {
+		dozeConsoleEvent()
+	}
 	if bits&dozeBalloon.interrupt != 0 {
 		dozeBalloonEvent()
 	}

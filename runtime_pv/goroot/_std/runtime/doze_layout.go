@@ -119,6 +119,8 @@ type dozeThread struct {
 	resumed uint32      // how the call being served waited before, if it did
 	until   int64       // the deadline it waited for
 	done    uintptr     // bytes that the call which waits has written
+	sent    uint32      // 1 more than the ticket of those that a console has, 0 if none
+	sentTo  uint32      // which console
 	alarm   dozeAlarm
 
 	mask     uint64 // blocked signals, bit sig-1

@@ -2,6 +2,20 @@ package runtime
 
 // doze run --strace: each call on standard error.
 
+// dozeTraceRoom is what the lines of a call take at most.
+const dozeTraceRoom = 256
+
+// dozeTraceWaits lets t wait, and make its call again, until its lines have room.
+func dozeTraceWaits(t *dozeThread) bool {
+	if dozeSayRoom(dozeTraceRoom) {
+		return false
+	}
+	until := t.until
+	dozeWaitAs(dozeWaitBefore|t.resumed<<dozeWaitShift, dozeStreamAddr(1), dozeForever, false)
+	t.until = until
+	return true
+}
+
 func dozeTraceCall(t *dozeThread, nr uintptr) {
 	b := dozeNewReport()
 	b.str("doze: thread ")
@@ -13,7 +27,7 @@ func dozeTraceCall(t *dozeThread, nr uintptr) {
 		b.hex(v)
 	}
 	b.byte('\n')
-	dozeConsoleWrite(2, b.p, b.n)
+	dozeSay(b.p, b.n)
 }
 
 func dozeTraceResult(t *dozeThread) {
@@ -26,5 +40,5 @@ func dozeTraceResult(t *dozeThread) {
 	b.str(" result ")
 	b.hex(t.rax)
 	b.byte('\n')
-	dozeConsoleWrite(2, b.p, b.n)
+	dozeSay(b.p, b.n)
 }

@@ -15,6 +15,8 @@ const (
 	dozeWaitNone    = iota
 	dozeWaitRestart // a signal handler with SA_RESTART lets the call begin anew
 	dozeWaitOnce    // a signal handler ends the call with EINTR, as those with a time-out
+	dozeWaitBefore  // the call has not begun; how it waited before, if it did, is shifted by:
+	dozeWaitShift   = 8
 )
 
 // dozeWaitOn makes the current thread wait until dozeNotify is called for obj, an
@@ -57,6 +59,7 @@ func dozeNotify(obj, n uintptr) { dozeFutexWake(obj, n) }
 // dozeNotWaiting ends the state of a thread whose call is interrupted by a
 // handler: it either is still before its call, or gets EINTR from it.
 func dozeNotWaiting(t *dozeThread, restart bool) {
+	dozeConsoleLeave(t)
 	if t.waits == dozeWaitOnce || t.waits == dozeWaitRestart && (!restart || t.done != 0) {
 		t.rip = uintptr(mmio.Load64(t.rsp))
 		t.rsp += 8

@@ -1,0 +1,210 @@
+package tests
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// printer is a `doze run` whose standard output is the test's to read, or not to.
+type printer struct {
+	*exec.Cmd
+	out  *os.File
+	said *words // standard error
+	end  chan error
+}
+
+func startPrinter(t *testing.T, m machine, args ...string) *printer {
+	t.Helper()
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { r.Close() })
+	return startPrinterTo(t, m, r, w, args...)
+}
+
+func startPrinterTo(t *testing.T, m machine, r, w *os.File, args ...string) *printer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	t.Cleanup(cancel)
+	p := &printer{exec.CommandContext(ctx, doze, slices.Concat([]string{"run"}, m.flags, args)...), r, newWords(), make(chan error, 1)}
+	p.Stdout, p.Stderr = w, p.said
+	p.WaitDelay = 10 * time.Second
+	require.NoError(t, p.Start())
+	w.Close()
+	go func() { p.end <- p.Wait() }()
+	t.Cleanup(func() { _ = p.Process.Kill() })
+	return p
+}
+
+// words is what a process has said so far.
+type words struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	more chan struct{}
+}
+
+func newWords() *words { return &words{more: make(chan struct{}, 1)} }
+
+func (w *words) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	select {
+	case w.more <- struct{}{}:
+	default:
+	}
+	return w.text.Write(p)
+}
+
+func (w *words) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
+// await waits until text was said.
+func (w *words) await(t *testing.T, text string) {
+	t.Helper()
+	late := time.After(limit)
+	for !strings.Contains(w.String(), text) {
+		select {
+		case <-w.more:
+		case <-late:
+			require.Fail(t, "not said", "%q in %q", text, w)
+		}
+	}
+}
+
+// status waits for the end.
+func (p *printer) status(t *testing.T) int {
+	t.Helper()
+	select {
+	case <-p.end:
+		p.end <- nil
+		return p.ProcessState.ExitCode()
+	case <-time.After(limit):
+		require.Fail(t, "it did not end", "stderr: %s", p.said)
+		return -1
+	}
+}
+
+// A reader that never reads holds up the thread that writes, and nothing else: the
+// program's clock goes on, and SIGTERM ends it.
+func TestReaderThatNeverReads(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		for _, cpus := range []string{"1", "2"} {
+			p := startPrinter(t, m, "--cpus", cpus, app(t, "output"), "ticker")
+			p.said.await(t, "tick 20\n")
+			require.NoError(t, p.Process.Signal(syscall.SIGTERM))
+			assert.Equal(t, 143, p.status(t))
+		}
+	})
+}
+
+func TestExitBesideAReaderThatNeverReads(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		p := startPrinter(t, m, app(t, "output"), "exit")
+		p.said.await(t, "exits\n")
+		if m.tier == "qemu" { // there what a pipe holds waits for the reader
+			go func() { _, _ = io.Copy(io.Discard, p.out) }()
+		}
+		assert.Equal(t, 7, p.status(t))
+	})
+}
+
+// Nothing is lost when the reader comes late.
+func TestLateReader(t *testing.T) {
+	const n = 20 << 20
+	onEach(t, func(t *testing.T, m machine) {
+		p := startPrinter(t, m, app(t, "output"), "much", fmt.Sprint(n))
+		time.Sleep(3 * time.Second) // as long as it takes to fill every buffer
+		got, err := io.ReadAll(p.out)
+		require.NoError(t, err)
+		assert.Equal(t, 0, p.status(t), "%s", p.said)
+		assert.Equal(t, fmt.Sprintf("written: %d\n", len(got)), p.said.String())
+		for i, b := range got {
+			if b != byte(i*7/5) {
+				require.Fail(t, "wrong", "byte %d of %d", i, len(got))
+			}
+		}
+	})
+}
+
+// The program is told what the host says, and the status is not 0.
+func TestOutputThatTheHostRefuses(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		require.NoError(t, err)
+		p := startPrinterTo(t, m, nil, full, app(t, "output"), "error")
+		assert.Equal(t, 1, p.status(t))
+		assert.Contains(t, p.said.String(), "doze: output was lost: stdout: ")
+		assert.Contains(t, p.said.String(), "no space left on device")
+		if m.tier == "kvm" {
+			assert.Contains(t, p.said.String(), "errno: 28\n")
+		}
+	})
+}
+
+// A pipe whose reader has gone ends the program, as natively.
+func TestReaderThatGoes(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		if m.tier != "kvm" {
+			t.Skip("under QEMU doze itself ends by SIGPIPE, and QEMU with it")
+		}
+		p := startPrinter(t, m, app(t, "output"), "much", fmt.Sprint(100<<20))
+		_, err := io.ReadFull(p.out, make([]byte, 100))
+		require.NoError(t, err)
+		p.out.Close()
+		assert.Equal(t, 128+int(syscall.SIGPIPE), p.status(t))
+	})
+}
+
+// Threads on several vCPUs that write at a time lose no line and no wake-up.
+func TestLinesFromManyThreads(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		for _, cpus := range []string{"1", "2", "4"} {
+			file, err := os.CreateTemp(t.TempDir(), "")
+			require.NoError(t, err)
+			p := startPrinterTo(t, m, nil, file, "--cpus", cpus, app(t, "output"), "lines")
+			require.Equal(t, 0, p.status(t), "%s", p.said)
+			text, err := os.ReadFile(file.Name())
+			require.NoError(t, err)
+			list := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+			assert.Len(t, list, 4*500)
+			line := regexp.MustCompile(`^goroutine \d line \d+$`)
+			for _, l := range list {
+				require.Regexp(t, line, l)
+			}
+		}
+	})
+}
+
+// Tracing does not hold up the machine either, and loses no line.
+func TestStraceToALateReader(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		r, w, err := os.Pipe()
+		require.NoError(t, err)
+		defer r.Close()
+		cmd := exec.Command(doze, slices.Concat([]string{"run"}, m.flags, []string{"--strace", app(t, "output"), "lines"})...)
+		cmd.Stderr = w
+		require.NoError(t, cmd.Start())
+		w.Close()
+		time.Sleep(time.Second)
+		text, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.NoError(t, cmd.Wait())
+		assert.Equal(t, 4*500, bytes.Count(text, []byte(" call 1 0000000000000001 ")))
+	})
+}
