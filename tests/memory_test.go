@@ -58,3 +58,17 @@ func TestMemoryIsTheLimit(t *testing.T) {
 		assert.Contains(t, r.stderr, "fatal error: runtime: out of memory")
 	})
 }
+
+// A page that comes free while another vCPU stores into it is zero when it is used
+// again.
+func TestFreshPagesAreZero(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		for _, cpus := range []string{"2", "4"} {
+			r := m.run(t, "--cpus", cpus, app(t, "zeroed"), "-for", long("300ms", "10s"))
+			r.ok(t)
+			for _, way := range []string{"runs", "tables", "blocks", "pieces", "protected"} {
+				assert.Contains(t, r.stdout, "zeroed: "+way+": went round: true, fresh pages that were not zero: 0\n")
+			}
+		}
+	})
+}

@@ -4,10 +4,10 @@ package runtime
 // (Frames), and the page tables that tie the two, read through the window at
 // abi.TablesRO and written by the nucleus.
 //
-// Every free frame is zero: frames are cleared through their old address when
-// they are given back, and RAM is zero at boot (or is cleared when first mapped,
-// where the VMM does not promise it). So a page that is filled is always zero,
-// as Linux has it and as the Go heap relies on.
+// Every free frame is zero: frames are cleared when they are given back, while no
+// vCPU runs the program (dozeStill), and RAM is zero at boot (or is cleared when
+// first mapped, where the VMM does not promise it). So a page that is filled is
+// always zero, as Linux has it and as the Go heap relies on.
 
 import (
 	"internal/runtime/doze/abi"
@@ -222,7 +222,9 @@ func dozeFillBlock(addr, start, end uintptr) bool {
 }
 
 // dozeRelease takes every mapped page out of [start, end), clears it and gives
-// its frame back.
+// its frame back. The other vCPUs stand still from before the first is cleared until
+// this stay in the kernel ends: a store between clearing and unmapping would leave a
+// free frame that is not zero.
 func dozeRelease(start, end uintptr) {
 	for va := start; va < end; {
 		next := va&^(dozeBlock-1) + dozeBlock
@@ -231,7 +233,11 @@ func dozeRelease(start, end uintptr) {
 			continue
 		}
 		stop := min(next, end)
-		switch e, whole := dozeEntry(va, 2), stop-va == dozeBlock; {
+		e, whole := dozeEntry(va, 2), stop-va == dozeBlock
+		if e&abi.PtePresent != 0 {
+			dozeStill()
+		}
+		switch {
 		case e&abi.PtePresent == 0:
 		case whole && e&abi.PteHuge == 0:
 			dozeReleaseTable(va, e&abi.PteAddrMask)

@@ -57,11 +57,24 @@ func dozeUnlock() {
 
 // dozeShootdown returns when no vCPU uses a translation that was taken out of
 // the tables before. A vCPU in the kernel, or asleep there, drops its own when it gets the
-// lock; one outside is interrupted and waited for.
+// lock; one outside is brought in.
 func dozeShootdown() {
-	self := dozeSelf()
+	dozeDropLater()
+	dozeStill()
+}
+
+// dozeDropLater has every vCPU drop its translations when it gets the lock. That
+// is enough for addresses that nobody uses outside the kernel.
+func dozeDropLater() {
 	dozeMem.unmapped++
-	self.seen = dozeMem.unmapped
+	dozeSelf().seen = dozeMem.unmapped
+}
+
+// dozeStill returns when no other vCPU runs the program. None will before the
+// lock is given back, so what the program holds stays as it is until then. Those
+// that are outside the kernel are interrupted and waited for.
+func dozeStill() {
+	self := dozeSelf()
 	others := dozeOnline &^ self.bit()
 	for i := uintptr(0); others>>i != 0; i++ {
 		if v := dozeVCPUAt(i); others>>i&1 != 0 && atomic.Load(&v.user) != 0 {
