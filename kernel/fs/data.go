@@ -43,6 +43,18 @@ func (f *FS) Prepare(n Node, off, count uint64) (addr, size uintptr, errno Errno
 	return page + in, uintptr(min(count, uint64(PageSize-in))), 0
 }
 
+// Page returns the page of a file at an index, for a mapping to show: one that is
+// there or, if it may, makes one. 0 is none, or no memory for it. It stays until
+// the hook of OnUnmap was called for it.
+func (f *FS) Page(n Node, index uintptr, make bool) uintptr {
+	i := f.inode(n)
+	if make {
+		return f.own(i, index)
+	}
+	page, _ := i.lookup(index)
+	return page
+}
+
 // useInPlace makes s what a new node holds.
 func (i *inode) useInPlace(s string) {
 	i.data, i.dataLen, i.size = addrOf(s), uintptr(len(s)), uint64(len(s))
@@ -82,6 +94,7 @@ func (f *FS) Truncate(n Node, size uint64) Errno {
 		return EFBIG
 	}
 	if size < i.size {
+		f.unmapPages(n, roundUp(uintptr(size), PageSize)/PageSize, maxPages, true)
 		f.cutAt(i, uintptr(size))
 	}
 	i.size = size
@@ -119,6 +132,7 @@ func (f *FS) Allocate(n Node, mode uint32, off, count uint64) Errno {
 		return EFBIG
 	}
 	if mode&(PunchHole|ZeroRange) != 0 {
+		f.unmapPages(n, roundUp(uintptr(off), PageSize)/PageSize, uintptr(off+count)/PageSize, false)
 		if errno := f.zero(i, uintptr(off), uintptr(off+count)); errno != 0 {
 			return errno
 		}

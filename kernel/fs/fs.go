@@ -56,6 +56,7 @@ type FS struct {
 
 	alloc, release uintptr // functions, as Init got them
 	fill, follow   uintptr // hooks, or 0
+	unmap          uintptr // hook, or 0
 
 	root    Node
 	pages   uintptr // in use
@@ -90,6 +91,19 @@ func (f *FS) Init(alloc func() uintptr, release func(uintptr)) Errno {
 func (f *FS) Hooks(fill func(dir Node, tag uint32), follow func(link Node, tag uint32) (Node, Errno)) {
 	f.fill = *(*uintptr)(unsafe.Pointer(&fill))
 	f.follow = *(*uintptr)(unsafe.Pointer(&follow))
+}
+
+// OnUnmap sets the hook that is called before a file that is mapped somewhere lets
+// go of its pages from lo up to hi: nobody may see them any more when it returns.
+// copies says that those go, too, which private mappings have made of them.
+func (f *FS) OnUnmap(unmap func(n Node, lo, hi uintptr, copies bool)) {
+	f.unmap = *(*uintptr)(unsafe.Pointer(&unmap))
+}
+
+func (f *FS) unmapPages(n Node, lo, hi uintptr, copies bool) {
+	if f.unmap != 0 && f.inode(n).maps != 0 && lo < hi {
+		(*(*func(Node, uintptr, uintptr, bool))(unsafe.Pointer(&f.unmap)))(n, lo, hi, copies)
+	}
 }
 
 // Root is the directory that absolute paths begin at.

@@ -48,6 +48,7 @@ type inode struct {
 	uid, gid            uint32
 	mtime, ctime, atime int64
 	dev                 uint64
+	maps                uint64 // pages of address space that show the file
 }
 
 func (f *FS) inode(n Node) *inode { return (*inode)(at(uintptr(n))) }
@@ -90,10 +91,18 @@ func (f *FS) Release(n Node) {
 	f.reap(n)
 }
 
+// Mapped notes that so many pages more, or fewer, of address space show a file. It
+// lives as long as there are any.
+func (f *FS) Mapped(n Node, pages int) {
+	i := f.inode(n)
+	i.maps += uint64(pages)
+	f.reap(n)
+}
+
 // reap frees a node that has neither a name nor a holder.
 func (f *FS) reap(n Node) {
 	i := f.inode(n)
-	if i.links != 0 || i.holds != 0 || n == f.root {
+	if i.links != 0 || i.holds != 0 || i.maps != 0 || n == f.root {
 		return
 	}
 	switch {

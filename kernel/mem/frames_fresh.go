@@ -28,9 +28,10 @@ func (f *Frames) Fresh() uintptr { return f.fresh }
 // TakeFresh takes frames of which the host does not know that they are free, in a
 // row, and returns the address of the first; none when it has gone through all
 // blocks. Blocks that are free as a whole are taken with their neighbours, of
-// others runs of at least that many frames, if as many came free in them. Return
+// others runs of at least that many frames, if as many came free in them; a block at
+// least, and else no more than most. Return
 // gives the frames back.
-func (f *Frames) TakeFresh(run uintptr) (pa, pages uintptr) {
+func (f *Frames) TakeFresh(run, most uintptr) (pa, pages uintptr) {
 	for ; f.lookAt < f.blocks; f.lookAt, f.lookIn = f.lookAt+1, 0 {
 		b := f.lookAt
 		if f.lookIn == 0 {
@@ -38,7 +39,7 @@ func (f *Frames) TakeFresh(run uintptr) (pa, pages uintptr) {
 			case fresh == 0:
 				continue
 			case f.rawCount(b) == 0:
-				return f.takeBlocks(b)
+				return f.takeBlocks(b, most/BlockPages)
 			case fresh < run:
 				continue
 			}
@@ -53,9 +54,9 @@ func (f *Frames) TakeFresh(run uintptr) (pa, pages uintptr) {
 	return 0, 0
 }
 
-// takeBlocks takes the free blocks from b on that are fresh.
-func (f *Frames) takeBlocks(b uintptr) (pa, pages uintptr) {
-	for f.lookAt < f.blocks && f.rawCount(f.lookAt) == 0 && f.note(f.lookAt)&freshMask != 0 {
+// takeBlocks takes the free blocks from b on that are fresh, up to so many.
+func (f *Frames) takeBlocks(b, most uintptr) (pa, pages uintptr) {
+	for f.lookAt < f.blocks && f.lookAt < b+max(most, 1) && f.rawCount(f.lookAt) == 0 && f.note(f.lookAt)&freshMask != 0 {
 		f.setNote(f.lookAt, f.note(f.lookAt)&^freshMask)
 		f.setCount(f.lookAt, whole)
 		f.lookAt++

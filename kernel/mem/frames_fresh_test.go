@@ -11,7 +11,7 @@ import (
 // takeAll walks TakeFresh to its end and returns the runs.
 func takeAll(f *Frames, run uintptr) (out [][2]uintptr) {
 	for {
-		pa, n := f.TakeFresh(run)
+		pa, n := f.TakeFresh(run, 1<<30)
 		if n == 0 {
 			return out
 		}
@@ -152,7 +152,7 @@ func TestFreshAgainstModel(t *testing.T) {
 				now = min(now, most)
 				f.Grow(now)
 			case op == 19:
-				if pa, n := f.TakeFresh(16); n > 0 {
+				if pa, n := f.TakeFresh(16, 1<<30); n > 0 {
 					for i := range n {
 						delete(unknown, pa/PageSize+i)
 					}

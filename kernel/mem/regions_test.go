@@ -244,3 +244,41 @@ func FuzzRegions(f *testing.F) {
 		}
 	})
 }
+
+// Ranges that show an object join where one goes on where the other ends.
+func TestRegionsThatShowSomething(t *testing.T) {
+	r := newRegions(t, 8)
+	require.True(t, r.SetObject(100, 200, 1, 7, 1000))
+	require.True(t, r.SetObject(200, 300, 1, 7, 1100))
+	assert.Equal(t, []region{{100, 300, 1}}, regionsOf(r), "one goes on")
+	require.True(t, r.SetObject(300, 400, 1, 7, 1300))
+	require.True(t, r.SetObject(400, 500, 1, 8, 1400))
+	require.True(t, r.Set(500, 600, 1))
+	require.True(t, r.Set(600, 700, 1))
+	assert.Equal(t, []region{{100, 300, 1}, {300, 400, 1}, {400, 500, 1}, {500, 700, 1}}, regionsOf(r))
+
+	require.True(t, r.Set(150, 250, 2))
+	for _, c := range []struct{ addr, object, offset uintptr }{
+		{99, 0, 0}, {100, 7, 1000}, {149, 7, 1049}, {150, 0, 0}, {250, 7, 1150}, {299, 7, 1199},
+		{300, 7, 1300}, {499, 8, 1499}, {500, 0, 0}, {700, 0, 0},
+	} {
+		object, offset := r.Backing(c.addr)
+		assert.Equal(t, [2]uintptr{c.object, c.offset}, [2]uintptr{object, offset}, "at %d", c.addr)
+	}
+	require.True(t, r.SetObject(150, 250, 1, 7, 1050))
+	assert.Equal(t, []region{{100, 300, 1}, {300, 400, 1}, {400, 500, 1}, {500, 700, 1}}, regionsOf(r), "put back, it is one again")
+}
+
+// A gap is found again after the search has passed it.
+func TestRegionsFindWhatOpened(t *testing.T) {
+	r := newRegions(t, 100)
+	for i := range uintptr(40) {
+		require.Equal(t, 1000+i*10, r.FindGap(1000, 5000, 10, 1))
+		require.True(t, r.Set(1000+i*10, 1010+i*10, 1+uint32(i%2)))
+	}
+	require.True(t, r.Set(1050, 1055, 0))
+	assert.Equal(t, uintptr(1400), r.FindGap(1000, 5000, 10, 1))
+	assert.Equal(t, uintptr(1050), r.FindGap(1000, 5000, 5, 1))
+	require.True(t, r.Set(1055, 1060, 0))
+	assert.Equal(t, uintptr(1050), r.FindGap(1000, 5000, 10, 1))
+}

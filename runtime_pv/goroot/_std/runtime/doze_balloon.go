@@ -222,7 +222,7 @@ func dozeReclaim() bool {
 func dozeMemoryIdle() (ready bool, tidy int64) {
 	b := &dozeBalloon
 	if dozeMem.frames.Fresh() >= dozeReportFew {
-		dozeReportFree()
+		dozeReportFree(dozeForever)
 	}
 	if tidy = dozeTidyDeadline(); tidy <= dozeNow() {
 		dozeTidyDue.Store(1)

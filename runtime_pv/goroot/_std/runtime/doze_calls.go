@@ -49,14 +49,19 @@ const (
 // dozeSyscall serves the call that the current thread has made; dozecall calls
 // it, and dozeResume continues whatever thread is current afterwards.
 func dozeSyscall() {
-	dozeLock()
 	t := dozeCurrent()
+	if t.at == 0 {
+		dozeLock()
+	} else {
+		dozeLockPolitely()
+	}
+	t.from, t.at = t.at, 0
 	t.resumed, t.waits = t.waits, dozeWaitNone
 	if t.resumed&(1<<dozeWaitShift-1) == dozeWaitBefore {
 		t.resumed >>= dozeWaitShift
 	}
 	nr := t.rax
-	if dozeBootInfo.strace {
+	if dozeBootInfo.strace && t.from == 0 {
 		if dozeTraceWaits(t) {
 			dozeSettle()
 			return
@@ -66,7 +71,7 @@ func dozeSyscall() {
 	if r := dozeServe(t, nr); r != dozeKeep {
 		t.rax = r
 	}
-	if dozeBootInfo.strace {
+	if dozeBootInfo.strace && t.at == 0 {
 		dozeTraceResult(t)
 	}
 	dozeSettle()
@@ -99,16 +104,13 @@ func dozeServe(t *dozeThread, nr uintptr) uintptr {
 	case 0:
 		return dozeRead(a, b, c)
 	case 28:
-		return dozeMadvise(a, b, c)
+		return dozeMadvise(t, a, b, c)
 	case 9:
-		if d&_MAP_ANON == 0 {
-			return dozeMmapFile(a, b, c, d, t.r8, t.r9)
-		}
-		return dozeMmap(a, b, c, d)
+		return dozeMmap(t, a, b, c, d)
 	case 11:
-		return dozeMunmap(a, b)
+		return dozeMunmap(t, a, b)
 	case 10:
-		return dozeMprotect(a, b, c)
+		return dozeMprotect(t, a, b, c)
 	case 234:
 		return dozeTgkill(t, b, c)
 	case 200:
@@ -149,7 +151,7 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 	case 204:
 		return dozeGetaffinity(b, c)
 	case 318:
-		return dozeGetrandom(a, b)
+		return dozeGetrandom(t, a, b)
 	case 96:
 		return dozeGettimeofday(a)
 	case 201:
@@ -171,7 +173,7 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 	case 226:
 		return dozeTimerDelete(a)
 	case 27:
-		return dozeMincore(a, b, c)
+		return dozeMincore(t, a, b, c)
 	case 157:
 		return dozePrctl(t, a, b)
 	case 125:
@@ -196,8 +198,16 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 		return dozeClockGetres(a, b)
 	case 97, 302:
 		return dozeRlimit(t, nr)
-	case 162, 26, 149, 150:
-		return 0 // sync, msync, mlock, munlock
+	case 162:
+		return 0 // sync
+	case 25:
+		return dozeMremap(t, a, b, c, t.r10, t.r8)
+	case 26:
+		return dozeMsync(a, b, c)
+	case 149, 325:
+		return dozeMlock(t, a, b, nr == 325 && c&^1 != 0)
+	case 150:
+		return dozeMunlock(a, b)
 	case 72:
 		return dozeFcntl(a, b, c)
 	case 32:

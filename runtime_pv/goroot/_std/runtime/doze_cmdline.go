@@ -225,6 +225,17 @@ const (
 	dozeAtSecure = 23
 )
 
+// dozeImageRegions tells of the parts of the image, which the linker has put into
+// pages of their own.
+func dozeImageRegions() {
+	m, r := &firstmoduledata, &dozeMem.regions
+	rodata, data := alignUp(m.etext, dozePage), m.noptrdata&^(dozePage-1)
+	const fixed = dozeOwned | dozeImage
+	r.Set(abi.ImageBase, rodata, fixed|dozeCanRead)
+	r.Set(rodata, data, fixed|dozeCanRead)
+	r.Set(data, alignUp(m.end, dozePage), fixed|dozeCanRead|dozeCanWrite)
+}
+
 // dozeBuildStack maps the first thread's stack, writes argc, argv, envp, auxv
 // and their strings to its upper part, and returns the stack pointer. The runtime
 // takes the 64 KiB below it as g0's stack.
@@ -234,6 +245,7 @@ func dozeBuildStack(cmdline uintptr) uintptr {
 	if !dozeMem.regions.Set(base, dozeMainStackHi, dozeSmall) {
 		dozeFatal("no memory for the first stack")
 	}
+	dozeImageRegions()
 	sp := base + 64<<10
 	at, text := sp+8, sp+words
 	var argc uint64

@@ -73,7 +73,7 @@ func dozeReadAt(f *dozeFile, p, n, off uintptr) uintptr {
 		}
 		return n
 	case dozeFileRandom:
-		return dozeGetrandom(p, n)
+		return dozeGetrandom(dozeCurrent(), p, n)
 	}
 	return 0
 }

@@ -72,16 +72,17 @@ const (
 	dozeRegionBase  = dozeKernelBase + 0x1<<34 // Regions' entries
 	dozeThreadBase  = dozeKernelBase + 0x2<<34 // one page a thread
 	dozeScratchBase = dozeKernelBase + 0x3<<34
-	dozeStackBase   = dozeKernelBase + 0x5<<34 // stacks of further vCPUs, dozeStackStep apart
-	dozeStackStep   = 2 * dozeStackSize        // half of it unmapped: a guard
-	dozeFdBase      = dozeKernelBase + 0x6<<34 // descriptors
-	dozeFileBase    = dozeKernelBase + 0x7<<34 // open files
-	dozePagesBase   = dozeKernelBase + 0x8<<34 // pages of the kernel's structures, by frame
-	dozeMainStackHi = dozeKernelBase - 1<<30   // the first thread's stack ends here
-	dozeMainStack   = 64<<10 + 128<<10         // its size: 64 KiB for g0 (rt0_go), the rest for arguments
-	dozeMmapLow     = 0x0080_0000_0000         // where mmap looks for room
+	dozeWindowBase  = dozeScratchBase + 2*dozeBlock // a block of RAM as the kernel sees it for a moment
+	dozeStackBase   = dozeKernelBase + 0x5<<34      // stacks of further vCPUs, dozeStackStep apart
+	dozeStackStep   = 2 * dozeStackSize             // half of it unmapped: a guard
+	dozeFdBase      = dozeKernelBase + 0x6<<34      // descriptors
+	dozeFileBase    = dozeKernelBase + 0x7<<34      // open files
+	dozePagesBase   = dozeKernelBase + 0x8<<34      // pages of the kernel's structures, by frame
+	dozeMainStackHi = dozeKernelBase - 1<<30        // the first thread's stack ends here
+	dozeMainStack   = 64<<10 + 128<<10              // its size: 64 KiB for g0 (rt0_go), the rest for arguments
+	dozeMmapLow     = 0x0080_0000_0000              // where mmap looks for room
 	dozeMmapHigh    = dozeMainStackHi - 1<<30
-	dozeMaxRegions  = 8192
+	dozeMaxRegions  = 65530                     // vm.max_map_count of Linux
 	dozeTimerBase   = dozeKernelBase + 0x10<<34 // the program's timers
 	dozeHeldBase    = dozeKernelBase + 0x11<<34 // the balloon's books
 	dozeMaxThreads  = 10000                     // Go's own limit (debug.SetMaxThreads)
@@ -122,6 +123,9 @@ type dozeThread struct {
 	sent    uint32      // 1 more than the ticket of those that a console has, 0 if none
 	sentTo  uint32      // which console
 	alarm   dozeAlarm
+
+	at   uintptr // how far a call came that is to be made again, 0 if none is (doze_slices.go)
+	from uintptr // how far the call being served came before
 
 	mask     uint64 // blocked signals, bit sig-1
 	pending  uint64

@@ -43,16 +43,27 @@ func dozeRlimit(t *dozeThread, nr uintptr) uintptr {
 }
 
 // dozeGetrandom fills n bytes: the CPU's generator and our own, XORed, so that
-// neither alone decides.
-func dozeGetrandom(p, n uintptr) uintptr {
-	for i := uintptr(0); i < n; i += 8 {
-		v := dozeRandom64()
-		for j := i; j < min(i+8, n); j++ {
-			mmio.Store8(p+j, uint8(v))
-			v >>= 8
+// neither alone decides. A part of readv(2) that takes too long is cut short.
+func dozeGetrandom(t *dozeThread, p, n uintptr) uintptr {
+	n = min(n, dozeMostBytes)
+	done, until := dozeSliceOf(t)
+	for done < n {
+		var words [32]uint64
+		piece := min(n-done, unsafe.Sizeof(words))
+		for i := range alignUp(piece, 8) / 8 {
+			words[i] = dozeRandom64()
+		}
+		if !dozeCopyOut(p+done, dozeAddr(&words), piece) {
+			return dozePart(done, dozeErr(dozeEFAULT))
+		}
+		if done += piece; done < n && dozeNow() > until {
+			if t.rax != 318 && t.rax != 0 && t.rax != 17 { // not getrandom, read, pread64
+				break
+			}
+			return dozeNextSlice(t, done)
 		}
 	}
-	return n
+	return done
 }
 
 // dozeRandom64 returns a word nobody can guess.

@@ -1,113 +1,153 @@
 package runtime
 
-// Protection of ranges of memory that hold something: mprotect(2). A page without
-// access keeps its frame in an entry that is not present.
+// Protection of ranges of memory: mprotect(2). The regions change at once, the
+// entries of pages that are there follow in slices; until then a fault looks at the
+// region (dozeFillAgain).
 
 import (
 	"internal/runtime/doze/abi"
-	"unsafe"
+	"internal/runtime/doze/fs"
 )
 
-// dozeProtectBits returns the kind of region and the page-table bits for Linux's
-// PROT_ bits.
-func dozeProtectBits(prot uintptr) (kind uint32, bits uintptr) {
+// dozeAccessOf is the part of a region's kind that Linux's PROT_ bits are about.
+func dozeAccessOf(prot uintptr) uint32 {
 	switch {
 	case prot&_PROT_WRITE != 0:
-		return dozeSmall, dozeRW
+		return dozeOwned | dozeCanRead | dozeCanWrite
 	case prot&_PROT_READ != 0:
-		return dozeReadOnly, dozeRO
+		return dozeOwned | dozeCanRead
 	}
-	return dozeReserved, 0
+	return dozeOwned
 }
 
 // dozeMprotect serves mprotect(2). Nothing becomes executable.
-func dozeMprotect(addr, n, prot uintptr) uintptr {
-	n = alignUp(n, dozePage)
+func dozeMprotect(t *dozeThread, addr, n, prot uintptr) uintptr {
+	const known = _PROT_READ | _PROT_WRITE | _PROT_EXEC | 8 // PROT_SEM
+	end := addr + alignUp(n, dozePage)
 	switch {
-	case addr&(dozePage-1) != 0:
+	case prot&^known != 0 || addr&(dozePage-1) != 0:
 		return dozeErr(dozeEINVAL)
 	case n == 0:
 		return 0
-	case prot&_PROT_EXEC != 0 || addr < dozeMmapLow || addr+n > dozeMmapHigh || addr+n < addr:
-		return dozeErr(dozeEACCES)
+	case end <= addr:
+		return dozeErr(dozeENOMEM)
 	}
-	end := addr + n
-	r := &dozeMem.regions
-	for at := addr; at < end; {
-		_, e, kind := r.Lookup(at)
-		if kind == dozeNone {
+	at, until := dozeSliceOf(t)
+	if at == 0 {
+		if errno := dozeMayProtect(addr, end, prot); errno != 0 {
+			return dozeErr(errno)
+		}
+		if !dozeSetAccess(addr, end, dozeAccessOf(prot)) {
 			return dozeErr(dozeENOMEM)
 		}
-		at = e
+		at = addr
 	}
-	kind, bits := dozeProtectBits(prot)
-	if !r.Set(addr, end, kind) {
+	c := dozeConforming{until: until}
+	at, ok := c.conform(at, end)
+	switch {
+	case !ok:
 		return dozeErr(dozeENOMEM)
-	}
-	if !dozeProtectRange(addr, end, bits) {
-		return dozeErr(dozeENOMEM)
+	case at < end:
+		return dozeNextSlice(t, at)
 	}
 	return 0
 }
 
-// dozeProtectRange changes the entries of [start, end) that have frames. It
-// returns false if memory for a table is out.
-func dozeProtectRange(start, end, bits uintptr) bool {
+// dozeMayProtect says why the access to [start, end) can't be changed: the image
+// keeps what it has, and nothing becomes executable.
+func dozeMayProtect(start, end, prot uintptr) uintptr {
+	access := dozeAccessOf(prot)
 	for va := start; va < end; {
+		_, hi, kind := dozeMem.regions.Lookup(va)
+		switch {
+		case !dozeHas(kind):
+			return dozeENOMEM
+		case kind&dozeImage != 0:
+			text := va < alignUp(firstmoduledata.etext, dozePage)
+			if access != kind&dozeSmall || text != (prot&_PROT_EXEC != 0) {
+				return dozeEACCES
+			}
+		case prot&_PROT_EXEC != 0 || access&dozeCanWrite != 0 && kind&(dozeShared|dozeMayWrite) == dozeShared:
+			return dozeEACCES
+		}
+		va = hi
+	}
+	return 0
+}
+
+// dozeSetAccess changes the regions in [start, end).
+func dozeSetAccess(start, end uintptr, access uint32) bool {
+	r := &dozeMem.regions
+	for va := start; va < end; {
+		_, hi, kind := r.Lookup(va)
+		hi = min(hi, end)
+		object, off := r.Backing(va)
+		if kind&dozeImage == 0 && !dozeSetRegion(va, hi, kind&^dozeSmall|access, fs.Node(object), off) {
+			return false
+		}
+		va = hi
+	}
+	return true
+}
+
+// dozeConforming makes entries say what their regions do.
+type dozeConforming struct {
+	until   int64
+	changed bool
+}
+
+// conform changes the entries of [start, end), and returns how far it came. ok is
+// false if memory for a table is out.
+func (c *dozeConforming) conform(start, end uintptr) (at uintptr, ok bool) {
+	va := start
+	for ok = true; ok && va < end && (va == start || dozeNow() < c.until); {
 		if !dozeTable(va, 2) {
 			va = dozeSkip(va)
 			continue
 		}
-		next := min(va&^(dozeBlock-1)+dozeBlock, end)
-		e := dozeEntry(va, 2)
-		if e&abi.PteHuge != 0 && !dozeSplit(va&^(dozeBlock-1), e) {
-			return false
+		_, hi, kind := dozeMem.regions.Lookup(va)
+		stop := min(va&^(dozeBlock-1)+dozeBlock, end, hi)
+		switch e := dozeEntry(va, 2); {
+		case e == 0 || !dozeHas(kind) || kind&dozeImage != 0:
+			va = stop
+		case e&abi.PteHuge == 0:
+			va = c.pages(va, stop, kind)
+		case stop-va == dozeBlock:
+			if bits := dozeBits(kind, 0); e&dozeRW != bits {
+				dozeMap(va, e&abi.PteAddrMask|abi.PteHuge|bits, 1, 2, 0)
+				c.changed = true
+			}
+			va = stop
+		case e&dozeRW == dozeBits(kind, 0):
+			va = stop
+		default:
+			ok = dozeSplit(va&^(dozeBlock-1), e)
 		}
-		if e != 0 {
-			dozeProtectPages(va, next, bits)
-		}
-		va = next
 	}
-	dozeShootdown()
-	return true
+	if c.changed {
+		dozeGate(abi.ReqFlush, 0, 0, 0, 0, 0)
+		dozeShootdown()
+	}
+	return min(va, end), ok
 }
 
-// dozeProtectPages changes the entries of [va, end), under one table.
-func dozeProtectPages(va, end, bits uintptr) {
-	for ; va < end; va += dozePage {
+// pages changes the entries of [va, stop), under one table and in one region, in
+// runs of frames in a row, and returns how far it came.
+func (c *dozeConforming) pages(va, stop uintptr, kind uint32) uintptr {
+	for start := va; va < stop && (va == start || dozeNow() < c.until); {
 		e := dozeEntry(va, 1)
-		if e == 0 || e&dozeRW == bits {
+		bits := dozeBits(kind, e)
+		if e == 0 || e&(dozeRW|dozePteFile) == bits {
+			va += dozePage
 			continue
 		}
-		dozeMap(va, 0, 1, 1, dozePage)
-		dozeMap(va, e&abi.PteAddrMask|bits, 1, 1, 0)
-	}
-}
-
-// dozeUnprotect makes the page of an entry that has a frame writable, to clear it.
-func dozeUnprotect(va, e uintptr) {
-	dozeMap(va, 0, 1, 1, dozePage)
-	dozeShootdown()
-	dozeMap(va, e&abi.PteAddrMask|dozeRW, 1, 1, 0)
-}
-
-// dozeMincore serves mincore(2): a byte a page, 1 if it has a frame.
-func dozeMincore(addr, n, vec uintptr) uintptr {
-	if addr&(dozePage-1) != 0 {
-		return dozeErr(dozeEINVAL)
-	}
-	for va, end := addr, addr+alignUp(n, dozePage); va < end; va += dozePage {
-		if _, _, kind := dozeMem.regions.Lookup(va); kind == dozeNone {
-			return dozeErr(dozeENOMEM)
+		n := uintptr(1)
+		for n < dozeEntries && va+n*dozePage < stop && dozeEntry(va+n*dozePage, 1) == e+n*dozePage {
+			n++
 		}
-		in := uint8(0)
-		if dozeMapped(va) {
-			in = 1
-		}
-		if !dozeCopyOut(vec, uintptr(unsafe.Pointer(&in)), 1) {
-			return dozeErr(dozeEFAULT)
-		}
-		vec++
+		dozeMap(va, e&abi.PteAddrMask|bits, n, 1, dozePage)
+		c.changed = true
+		va += n * dozePage
 	}
-	return 0
+	return va
 }

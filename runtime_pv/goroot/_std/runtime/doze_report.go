@@ -8,6 +8,7 @@ import "internal/runtime/doze/balloon"
 const (
 	dozeReportFew  = 64      // frames that came free since the last look make one worth while
 	dozeReportSoon = 32 << 8 // so many are reported at once: 32 MiB
+	dozeReportMost = 2 << 8  // about so many at a time: 2 MiB
 	dozeReportRun  = 16      // frames in a row that are worth a range, outside whole blocks
 )
 
@@ -17,15 +18,19 @@ var dozeReports struct {
 	pages uint64 // ever reported
 }
 
-// dozeReportFree gives the device what came free, batch by batch, as long as it returns
-// them at once. If it does not, it interrupts when it has.
-func dozeReportFree() {
+// dozeReportFree gives the device what came free, batch by batch, until time is up, as
+// long as it returns them at once. If it does not, it interrupts when it has.
+func dozeReportFree(until int64) {
 	r, b := &dozeReports, &dozeBalloon
 	if b.busy || !dozeBalloonReady() || !b.dev.Reports() {
 		return
 	}
 	for dozeReportsBack() && dozeReportBatch() {
 		b.dev.Report(r.list[:r.n])
+		if dozeNow() > until {
+			dozeReportsBack()
+			break
+		}
 	}
 	b.dev.Reported(true)
 }
@@ -33,14 +38,15 @@ func dozeReportFree() {
 // dozeReportBatch fills the list.
 func dozeReportBatch() bool {
 	r := &dozeReports
-	for r.n < len(r.list) {
-		pa, pages := dozeMem.frames.TakeFresh(dozeReportRun)
+	for sum := uintptr(0); r.n < len(r.list) && sum < dozeReportMost; {
+		pa, pages := dozeMem.frames.TakeFresh(dozeReportRun, dozeReportMost)
 		if pages == 0 {
 			break
 		}
 		r.list[r.n] = balloon.Range{Addr: pa, Pages: pages}
 		r.n++
 		r.pages += uint64(pages)
+		sum += pages
 	}
 	return r.n > 0
 }
@@ -64,6 +70,6 @@ func dozeReportsBack() bool {
 // dozeReportMany reports if much came free, also while the program runs.
 func dozeReportMany() {
 	if dozeMem.frames.Fresh() >= dozeReportSoon {
-		dozeReportFree()
+		dozeReportFree(dozeNow() + dozeStay)
 	}
 }

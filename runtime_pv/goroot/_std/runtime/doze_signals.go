@@ -40,6 +40,7 @@ const (
 	dozeIllOpn    = 2
 	dozeTrapBrkpt = 1
 	dozeBusAdraln = 1
+	dozeBusAdrerr = 2
 )
 
 type dozeAction struct {
@@ -353,16 +354,22 @@ func dozeTrap(vector, err, cr2 uintptr) {
 		dozeSettle()
 		return
 	}
-	if vector == dozeVecPage && err&1 == 0 && dozeFill(cr2) {
-		dozeSettle()
-		return
+	what := dozeFaultError
+	if vector == dozeVecPage {
+		what = dozeFill(cr2, err)
 	}
-	dozeFault(dozeCurrent(), vector, err, cr2)
+	switch what {
+	case dozeFaultServed:
+	case dozeFaultLater:
+		dozeYield()
+	default:
+		dozeFault(dozeCurrent(), vector, err, cr2, what == dozeFaultBus)
+	}
 	dozeSettle()
 }
 
 // dozeFault turns an exception into the signal Linux sends for it.
-func dozeFault(t *dozeThread, vector, err, cr2 uintptr) {
+func dozeFault(t *dozeThread, vector, err, cr2 uintptr, bus bool) {
 	sig, code := uintptr(_SIGSEGV), uint64(0x80)
 	f := dozeFaultInfo{addr: t.rip, err: err, trap: vector}
 	switch vector {
@@ -385,6 +392,9 @@ func dozeFault(t *dozeThread, vector, err, cr2 uintptr) {
 		if _, _, kind := dozeMem.regions.Lookup(cr2); kind != dozeNone || err&1 != 0 {
 			code = dozeSegvAcces
 		}
+		if bus { // beyond the end of a file that is mapped, or no memory for a page of it
+			sig, code = _SIGBUS, dozeBusAdrerr
+		}
 	default:
 		f.addr = 0
 	}
@@ -400,7 +410,7 @@ func dozeFault(t *dozeThread, vector, err, cr2 uintptr) {
 func dozeNested(vector, err, cr2, rip uintptr) uintptr {
 	v := dozeSelf()
 	v.nesting++
-	if v.nesting > 1 || vector != dozeVecPage || err&1 != 0 || !dozeFill(cr2) {
+	if v.nesting > 1 || vector != dozeVecPage || dozeFill(cr2, err) != dozeFaultServed {
 		on := dozeFixup(rip)
 		if on == 0 || v.nesting > 1 {
 			dozeCrashKernel(vector, err, cr2, rip)

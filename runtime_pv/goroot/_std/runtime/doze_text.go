@@ -82,6 +82,7 @@ func dozeDescribe(p, size uintptr) uintptr {
 	b.line("timer_interrupts", dozeStats.timers)
 	b.line("gates", dozeStats.gates)
 	b.line("unknown_calls", dozeStats.unknown)
+	b.line("slices", dozeStats.slices)
 	b.line("steal_ns", mmio.Load64(dozeStealPage))
 	return b.n
 }

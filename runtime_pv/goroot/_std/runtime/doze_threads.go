@@ -238,7 +238,9 @@ func dozeSettle() {
 		dozeCPUTimers(t)
 	}
 	dozeArmNext(dozeSelf())
-	dozeDeliver(t)
+	if t.at == 0 {
+		dozeDeliver(t)
+	}
 }
 
 // dozeInterrupt serves what came in while upcalls were off, and gives the vCPU

@@ -127,6 +127,7 @@ func dozeTreeInit() {
 		dozeFatal("no memory for the tree of files: give the machine more")
 	}
 	t.fs.Hooks(dozeFillDir, dozeFollowLink)
+	t.fs.OnUnmap(dozeUnmapFile)
 	t.umask = dozeUmask
 	root := t.fs.Root()
 	for _, d := range [...]struct {

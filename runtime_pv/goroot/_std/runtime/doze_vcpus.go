@@ -39,15 +39,25 @@ func dozeLock() {
 	v := dozeSelf()
 	atomic.Store(&v.user, 0)
 	mine := uint32(v.index()) + 1
-	for s := (dozeSpin{}); !atomic.Cas(&dozeLockWord, 0, mine); {
-		for holder := atomic.Load(&dozeLockWord); holder != 0; holder = atomic.Load(&dozeLockWord) {
-			s.turn(v, dozeVCPUAt(uintptr(holder-1)))
-		}
+	if !atomic.Cas(&dozeLockWord, 0, mine) {
+		dozeLockWait(v, mine)
 	}
 	if v.seen != dozeMem.unmapped {
 		v.seen = dozeMem.unmapped
 		dozeGate(abi.ReqFlush, 0, 0, 0, 0, 0)
 	}
+}
+
+// dozeLockWait waits for the lock.
+func dozeLockWait(v *dozeVCPU, mine uint32) {
+	atomic.Xadd(&dozeLockWaiters, 1)
+	for s := (dozeSpin{}); !atomic.Cas(&dozeLockWord, 0, mine); {
+		for holder := atomic.Load(&dozeLockWord); holder != 0; holder = atomic.Load(&dozeLockWord) {
+			s.turn(v, dozeVCPUAt(uintptr(holder-1)))
+		}
+	}
+	atomic.Xadd(&dozeLockWaiters, -1)
+	atomic.Xadd(&dozeLockTurns, 1)
 }
 
 // dozeUnlock leaves the kernel without leaving its code: the vCPU sleeps.

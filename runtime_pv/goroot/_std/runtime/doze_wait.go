@@ -5,10 +5,7 @@ package runtime
 // when it is woken: so a call never continues half-way, and a signal meanwhile
 // finds a thread that is about to make a call.
 
-import (
-	goabi "internal/abi"
-	"internal/runtime/doze/mmio"
-)
+import "internal/runtime/doze/mmio"
 
 // Values of dozeThread.waits.
 const (
@@ -34,9 +31,7 @@ func dozeWaitOn(obj uintptr, deadline int64, holdsP bool) uintptr {
 // ends them.
 func dozeWaitAs(waits uint32, obj uintptr, deadline int64, holdsP bool) uintptr {
 	t := dozeCurrent()
-	t.rsp -= 8
-	mmio.Store64(t.rsp, uint64(t.rip)) // where the CALL had put it
-	t.rip = goabi.FuncPCABI0(dozecall)
+	dozeCallAgain(t)
 	t.waits, t.until = waits, deadline
 	if dozeSignalled(t) {
 		return dozeKeep // it takes the signal before its call, which it makes again
