@@ -21,6 +21,7 @@ calls: read what is read-only: <nil>
 calls: write what is read-only: runtime error: invalid memory address or nil pointer dereference
 calls: mapped: the file's text
 calls: write what is mapped to read: runtime error: invalid memory address or nil pointer dereference
+calls: code mapped: permission denied, memory made code: permission denied
 calls: pages that were never touched are free: true
 calls: no tables are kept for what was unmapped: true
 `, r.stdout)

@@ -25,6 +25,7 @@ func main() {
 	waitInCall()
 	protect()
 	mapFile()
+	code()
 	untouched()
 	tables()
 }
@@ -99,6 +100,15 @@ func mapFile() {
 	fmt.Printf("calls: mapped: %s\n", b)
 	try("write what is mapped to read", func() { b[0] = 'T' })
 	check(syscall.Munmap(b))
+}
+
+// code asks for memory that can be executed, which nothing mapped at run time can.
+func code() {
+	const flags = syscall.MAP_ANON | syscall.MAP_PRIVATE
+	_, mapped := syscall.Mmap(-1, 0, 4096, syscall.PROT_READ|syscall.PROT_WRITE|syscall.PROT_EXEC, flags)
+	b, err := syscall.Mmap(-1, 0, 4096, syscall.PROT_READ|syscall.PROT_WRITE, flags)
+	check(err)
+	fmt.Printf("calls: code mapped: %v, memory made code: %v\n", mapped, syscall.Mprotect(b, syscall.PROT_READ|syscall.PROT_EXEC))
 }
 
 func try(what string, f func()) {

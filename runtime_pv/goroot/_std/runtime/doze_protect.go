@@ -32,11 +32,10 @@ func dozeMprotect(t *dozeThread, addr, n, prot uintptr) uintptr {
 	case end <= addr:
 		return dozeErr(dozeENOMEM)
 	}
+	// As on Linux, what lies below the first address that can't be changed is.
+	end, errno := dozeMayProtect(addr, end, prot)
 	at, until := dozeSliceOf(t)
 	if at == 0 {
-		if errno := dozeMayProtect(addr, end, prot); errno != 0 {
-			return dozeErr(errno)
-		}
 		if !dozeSetAccess(addr, end, dozeAccessOf(prot)) {
 			return dozeErr(dozeENOMEM)
 		}
@@ -50,29 +49,29 @@ func dozeMprotect(t *dozeThread, addr, n, prot uintptr) uintptr {
 	case at < end:
 		return dozeNextSlice(t, at)
 	}
-	return 0
+	return dozeErr(errno)
 }
 
-// dozeMayProtect says why the access to [start, end) can't be changed: the image
-// keeps what it has, and nothing becomes executable.
-func dozeMayProtect(start, end, prot uintptr) uintptr {
+// dozeMayProtect returns up to where the access to [start, end) can be changed, and why
+// not further: the image keeps what it has, and nothing becomes executable.
+func dozeMayProtect(start, end, prot uintptr) (stop, errno uintptr) {
 	access := dozeAccessOf(prot)
 	for va := start; va < end; {
 		_, hi, kind := dozeMem.regions.Lookup(va)
 		switch {
 		case !dozeHas(kind):
-			return dozeENOMEM
+			return va, dozeENOMEM
 		case kind&dozeImage != 0:
 			text := va < alignUp(firstmoduledata.etext, dozePage)
 			if access != kind&dozeSmall || text != (prot&_PROT_EXEC != 0) {
-				return dozeEACCES
+				return va, dozeEACCES
 			}
 		case prot&_PROT_EXEC != 0 || access&dozeCanWrite != 0 && kind&(dozeShared|dozeMayWrite) == dozeShared:
-			return dozeEACCES
+			return va, dozeEACCES
 		}
 		va = hi
 	}
-	return 0
+	return end, 0
 }
 
 // dozeSetAccess changes the regions in [start, end).
