@@ -105,7 +105,7 @@ func (f *FS) Truncate(n Node, size uint64) Errno {
 // cutAt takes away all that lies beyond size.
 func (f *FS) cutAt(i *inode, size uintptr) {
 	i.dataLen = min(i.dataLen, size)
-	f.dropPages(i, roundUp(size, PageSize)/PageSize, maxPages)
+	f.losePages(i, roundUp(size, PageSize)/PageSize, maxPages)
 	if page, _ := i.lookup(size / PageSize); page != 0 {
 		clearAt(page+size%PageSize, PageSize-size%PageSize)
 	}
@@ -120,6 +120,47 @@ const (
 
 // Allocate serves fallocate(2): pages for a range, or none.
 func (f *FS) Allocate(n Node, mode uint32, off, count uint64) Errno {
+	if errno := f.mayAllocate(n, mode, off, count); errno != 0 {
+		return errno
+	}
+	i := f.inode(n)
+	if mode&(PunchHole|ZeroRange) != 0 {
+		f.unmapPages(n, roundUp(uintptr(off), PageSize)/PageSize, uintptr(off+count)/PageSize, false)
+		if errno := f.zero(i, uintptr(off), uintptr(off+count)); errno != 0 {
+			return errno
+		}
+	}
+	if mode&PunchHole == 0 {
+		if errno := f.fillPages(n, uintptr(off/PageSize), uintptr((off+count-1)/PageSize)+1); errno != 0 {
+			return errno
+		}
+	}
+	if mode&KeepSize == 0 {
+		i.size = max(i.size, off+count)
+	}
+	f.changed(n)
+	return 0
+}
+
+// Allocatable says why Allocate would fail. Who allocates in pieces asks for the whole
+// first.
+func (f *FS) Allocatable(n Node, mode uint32, off, count uint64) Errno {
+	errno := f.mayAllocate(n, mode, off, count)
+	if errno == 0 && !f.fits(f.inode(n).missing(uintptr(off/PageSize), uintptr((off+count-1)/PageSize)+1)) {
+		errno = ENOSPC
+	}
+	return errno
+}
+
+// Unallocate undoes what allocating in pieces has made: pages that are zero. Nobody can
+// tell.
+func (f *FS) Unallocate(n Node, off, count uint64) {
+	lo, hi := uintptr(off/PageSize), roundUp(uintptr(off+count), PageSize)/PageSize
+	f.unmapPages(n, lo, hi, false)
+	f.dropZeros(f.inode(n), lo, hi)
+}
+
+func (f *FS) mayAllocate(n Node, mode uint32, off, count uint64) Errno {
 	i := f.inode(n)
 	switch {
 	case mode&^(KeepSize|PunchHole|ZeroRange) != 0 || mode&PunchHole != 0 && mode != PunchHole|KeepSize:
@@ -131,24 +172,55 @@ func (f *FS) Allocate(n Node, mode uint32, off, count uint64) Errno {
 	case off > MaxSize || count > MaxSize-off:
 		return EFBIG
 	}
-	if mode&(PunchHole|ZeroRange) != 0 {
-		f.unmapPages(n, roundUp(uintptr(off), PageSize)/PageSize, uintptr(off+count)/PageSize, false)
-		if errno := f.zero(i, uintptr(off), uintptr(off+count)); errno != 0 {
-			return errno
-		}
-	}
-	if mode&PunchHole == 0 {
-		for k := off / PageSize; k <= (off+count-1)/PageSize; k++ {
-			if f.own(i, uintptr(k)) == 0 {
-				return ENOSPC
-			}
-		}
-	}
-	if mode&KeepSize == 0 {
-		i.size = max(i.size, off+count)
-	}
-	f.changed(n)
 	return 0
+}
+
+// missing is how many of the pages lo to hi are not there.
+func (i *inode) missing(lo, hi uintptr) (n uintptr) {
+	for k := lo; k < hi; {
+		_, gap := i.lookup(k)
+		gap = min(gap, hi-k)
+		n += gap
+		k += max(gap, 1)
+	}
+	return n
+}
+
+// fillPages makes the pages lo to hi of a file that are missing: all of them, or none. What
+// is undone if the pages run out half-way are those that hold nothing.
+func (f *FS) fillPages(n Node, lo, hi uintptr) Errno {
+	i := f.inode(n)
+	if !f.fits(i.missing(lo, hi)) {
+		return ENOSPC
+	}
+	for k := lo; k < hi; k++ {
+		if f.own(i, k) == 0 {
+			f.unmapPages(n, lo, k, false)
+			f.dropZeros(i, lo, k)
+			return ENOSPC
+		}
+	}
+	return 0
+}
+
+// dropZeros frees those of the pages lo to hi that are zero.
+func (f *FS) dropZeros(i *inode, lo, hi uintptr) {
+	for k := lo; k < hi; k++ {
+		page, _ := i.lookup(k)
+		if page == 0 || k*PageSize < i.dataLen || !isZero(page) {
+			continue
+		}
+		f.dropPages(i, k, k+1)
+	}
+}
+
+func isZero(page uintptr) bool {
+	for k := uintptr(0); k < words; k++ {
+		if load(page+k*8) != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // zero makes a range read as zeros, freeing what pages it can.
@@ -163,7 +235,7 @@ func (f *FS) zero(i *inode, lo, hi uintptr) Errno {
 	if errno := f.zeroIn(i, end, hi); errno != 0 {
 		return errno
 	}
-	f.dropPages(i, first/PageSize, end/PageSize)
+	f.losePages(i, first/PageSize, end/PageSize)
 	for off := first; off < end && off < i.dataLen; off += PageSize {
 		if f.ensure(i, off/PageSize) == 0 {
 			return ENOSPC

@@ -132,3 +132,81 @@ func TestFullEverywhere(t *testing.T) {
 		w.finish()
 	}
 }
+
+// The pages of what is large are freed piece by piece.
+func TestLargeFilesAreReaped(t *testing.T) {
+	const pages = 1500
+	for _, c := range []struct {
+		name   string
+		lose   func(w *world, f Node)
+		blocks int // pages that stay
+	}{
+		{"cut to nothing", func(w *world, f Node) { require.Zero(t, w.Truncate(f, 0)) }, 0},
+		{"cut", func(w *world, f Node) { require.Zero(t, w.Truncate(f, 700*PageSize-1)) }, 700},
+		{"punched", func(w *world, f Node) {
+			require.Zero(t, w.Allocate(f, PunchHole|KeepSize, 100*PageSize+1, 900*PageSize-1))
+		}, pages - 899},
+		{"punched along tables", func(w *world, f Node) {
+			require.Zero(t, w.Allocate(f, PunchHole|KeepSize, 512*PageSize, 512*PageSize))
+		}, pages - 512},
+		{"removed", func(w *world, f Node) { require.Zero(t, w.unlink("/f")) }, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, 1<<11)
+			require.Zero(t, w.create("/f", ""))
+			f := w.node("/f")
+			for i := range uint64(pages) {
+				require.Zero(t, w.write(f, i*PageSize, string(rune('a'+i%26))))
+			}
+			before, nodes := w.Pages(), w.Nodes()
+			c.lose(w, f)
+			require.True(t, w.Doomed())
+			if c.blocks != 0 {
+				var st Info
+				w.Stat(f, &st)
+				assert.EqualValues(t, c.blocks*8, st.Blocks)
+			}
+			for w.Doomed() {
+				was := w.Pages()
+				w.Reap(100)
+				assert.LessOrEqual(t, was-w.Pages(), uintptr(101), "and the inode's own")
+			}
+			assert.InDelta(t, int(before)-(pages-c.blocks), int(w.Pages()), 5, "tables come and go")
+			assert.LessOrEqual(t, w.Nodes(), nodes)
+			for i := range uint64(pages) {
+				if c.blocks == 0 {
+					break
+				}
+				page, _ := w.inode(f).lookup(uintptr(i))
+				if page != 0 {
+					assert.Equal(t, string(rune('a'+i%26)), text(page, 1), i)
+				}
+			}
+			w.finish()
+		})
+	}
+}
+
+// An allocation that can't be takes nothing.
+func TestAllocateAllOrNothing(t *testing.T) {
+	w := newWorld(t, 1<<9)
+	require.Zero(t, w.create("/f", ""))
+	f := w.node("/f")
+	require.Zero(t, w.write(f, 10*PageSize, "data"))
+	before := w.Pages()
+	for _, mode := range []uint32{0, KeepSize} {
+		assert.Equal(t, ENOSPC, w.Allocate(f, mode, 0, 1<<30), "the pages run out")
+		assert.InDelta(t, int(before), int(w.Pages()), 3)
+		assert.EqualValues(t, 10*PageSize+4, w.Size(f))
+	}
+	asked := false
+	room := func() uintptr { asked = true; return 100 }
+	w.OnRoom(room)
+	assert.Equal(t, ENOSPC, w.Allocate(f, 0, 0, 99*PageSize))
+	assert.True(t, asked)
+	assert.InDelta(t, int(before), int(w.Pages()), 3)
+	require.Zero(t, w.Allocate(f, 0, 0, 90*PageSize))
+	addr, _ := w.Peek(f, 10*PageSize, 4)
+	assert.Equal(t, "data", text(addr, 4))
+	w.finish()
+}

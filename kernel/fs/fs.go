@@ -57,6 +57,8 @@ type FS struct {
 	alloc, release uintptr // functions, as Init got them
 	fill, follow   uintptr // hooks, or 0
 	unmap          uintptr // hook, or 0
+	room           uintptr // hook, or 0
+	doomed         Node    // files without name or holder whose pages are left to Reap, a list
 
 	root    Node
 	pages   uintptr // in use
@@ -98,6 +100,16 @@ func (f *FS) Hooks(fill func(dir Node, tag uint32), follow func(link Node, tag u
 // copies says that those go, too, which private mappings have made of them.
 func (f *FS) OnUnmap(unmap func(n Node, lo, hi uintptr, copies bool)) {
 	f.unmap = *(*uintptr)(unsafe.Pointer(&unmap))
+}
+
+// OnRoom sets the hook that says how many pages can be had.
+func (f *FS) OnRoom(room func() uintptr) {
+	f.room = *(*uintptr)(unsafe.Pointer(&room))
+}
+
+// fits reports whether so many pages can be had, and tables for them.
+func (f *FS) fits(pages uintptr) bool {
+	return f.room == 0 || pages+pages/words+maxHeight < (*(*func() uintptr)(unsafe.Pointer(&f.room)))()
 }
 
 func (f *FS) unmapPages(n Node, lo, hi uintptr, copies bool) {

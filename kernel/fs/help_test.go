@@ -251,6 +251,9 @@ func (w *world) removeAll(dir Node) {
 func (w *world) finish() {
 	w.t.Helper()
 	w.removeAll(w.Root())
+	for w.Doomed() {
+		w.Reap(1000)
+	}
 	assert.LessOrEqual(w.t, w.Pages(), w.empty+2, "only the table of names stays")
 	assert.EqualValues(w.t, 1, w.Nodes())
 	assert.Equal(w.t, int(w.Pages()), len(w.used))

@@ -106,6 +106,9 @@ func (f *FS) reap(n Node) {
 		return
 	}
 	switch {
+	case i.is(TypeFile) && i.pages > fewPages:
+		i.data, f.doomed = uintptr(f.doomed), n
+		return
 	case i.is(TypeFile):
 		f.dropPages(i, 0, maxPages)
 	case i.is(TypeLink) && i.dataLen == 0 && i.data != 0:

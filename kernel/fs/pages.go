@@ -66,6 +66,100 @@ func (f *FS) ensure(i *inode, index uintptr) uintptr {
 	}
 }
 
+// fewPages is up to how many pages are freed at once; more are left to Reap.
+const fewPages = 64
+
+// losePages takes the pages from index lo up to hi away from a file: they are freed
+// now if they are few, else by Reap.
+func (f *FS) losePages(i *inode, lo, hi uintptr) {
+	if i.pages > fewPages && i.height > 1 {
+		if n := f.newNode(TypeFile, 0); n != 0 {
+			ghost := f.inode(n)
+			ghost.height = i.height
+			before := i.pages
+			f.moveBelow(&i.root, &ghost.root, i.height, lo, min(hi, below(i.height)))
+			i.pages = countPages(i.root, i.height)
+			ghost.pages = before - i.pages
+			f.reap(n)
+		}
+	}
+	f.dropPages(i, lo, hi) // what could not be moved, if anything
+}
+
+// moveBelow moves the pages lo to hi of the tree at src to the same places of the
+// one at dst, which has none there. It stops when there is no page for a table.
+func (f *FS) moveBelow(src, dst *uintptr, height uint32, lo, hi uintptr) bool {
+	if *src == 0 || lo >= hi {
+		return true
+	}
+	if lo == 0 && hi >= below(height) {
+		*dst, *src = *src, 0
+		return true
+	}
+	if *dst == 0 {
+		if *dst = f.page(); *dst == 0 {
+			return false
+		}
+	}
+	span := below(height - 1)
+	for k := lo / span; k <= (hi-1)/span; k++ {
+		from, to := (*uintptr)(at(*src+k*8)), (*uintptr)(at(*dst+k*8))
+		start := k * span
+		if !f.moveBelow(from, to, height-1, max(lo, start)-start, min(hi, start+span)-start) {
+			return false
+		}
+	}
+	return true
+}
+
+// countPages is how many pages of data a tree has.
+func countPages(addr uintptr, height uint32) (n uintptr) {
+	if addr == 0 || height <= 1 {
+		return min(addr, 1)
+	}
+	for k := uintptr(0); k < words; k++ {
+		n += countPages(load(addr+k*8), height-1)
+	}
+	return n
+}
+
+// Doomed reports whether there are pages for Reap to free.
+func (f *FS) Doomed() bool { return f.doomed != 0 }
+
+// Reap frees up to so many pages of files that are gone.
+func (f *FS) Reap(pages uintptr) {
+	for f.doomed != 0 {
+		n := f.doomed
+		i := f.inode(n)
+		if i.root != 0 && !f.dropLast(i.root, i.height, &pages) {
+			return
+		}
+		f.doomed = Node(i.data)
+		f.nodes--
+		f.give(uintptr(n), inodeSize)
+	}
+}
+
+// dropLast frees the pages of a tree from its end on, as many as are left to free. It
+// says whether that was all.
+func (f *FS) dropLast(addr uintptr, height uint32, left *uintptr) bool {
+	for k := uintptr(words); height > 1 && k > 0; k-- {
+		slot := addr + (k-1)*8
+		if sub := load(slot); sub != 0 {
+			if !f.dropLast(sub, height-1, left) {
+				return false
+			}
+			store(slot, 0)
+		}
+	}
+	if *left == 0 {
+		return false
+	}
+	*left--
+	f.freePage(addr)
+	return true
+}
+
 // dropPages frees the pages from index lo up to hi.
 func (f *FS) dropPages(i *inode, lo, hi uintptr) {
 	if i.height == 0 || i.root == 0 {

@@ -208,6 +208,11 @@ func dozeReclaim() bool {
 	}
 	b.busy = true
 	ok := dozeReportsBack() && dozeMem.frames.FreePages() > 0
+	if dozeTree.fs.Doomed() {
+		dozeTree.fs.Reap(dozeEntries)
+		dozeTreePages.letting.flush()
+		ok = ok || dozeMem.frames.FreePages() > 0
+	}
 	if !ok && dozeBalloonPages() > 0 && dozeDeflate(balloon.DeflateMax) > 0 {
 		dozeBalloonCount()
 		ok = true

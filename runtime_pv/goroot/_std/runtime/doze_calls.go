@@ -44,6 +44,7 @@ const (
 	dozeCallSysmonDelay = 0x10001
 	dozeCallNetpollWait = 0x10002 // epoll_wait for nanoseconds, which holds no P
 	dozeCallBalloon     = 0x10010 // a step towards the balloon's target
+	dozeCallClearUp      = 0x10011 // what a call left to be done (doze_slices.go)
 )
 
 // dozeSyscall serves the call that the current thread has made; dozecall calls
@@ -70,6 +71,7 @@ func dozeSyscall() {
 	}
 	if r := dozeServe(t, nr); r != dozeKeep {
 		t.rax = r
+		dozeClearUp(t)
 	}
 	if dozeBootInfo.strace && t.at == 0 {
 		dozeTraceResult(t)
@@ -97,6 +99,8 @@ func dozeServe(t *dozeThread, nr uintptr) uintptr {
 	case dozeCallBalloon:
 		dozeBalloonStep()
 		return 0
+	case dozeCallClearUp:
+		return t.result
 	case dozeCallNetpollWait:
 		return dozeEpollWait(t, a, b, c, dozeNanoseconds(int64(d)), false)
 	case 1:

@@ -102,12 +102,44 @@ func dozeTruncate(node fs.Node, errno, size uintptr) uintptr {
 	return dozeErr(dozeTree.fs.Truncate(node, uint64(size)))
 }
 
-func dozeFallocate(fd, mode, off, n uintptr) uintptr {
+// dozeFallocate serves fallocate(2).
+func dozeFallocate(t *dozeThread, fd, mode, off, n uintptr) uintptr {
 	_, node, errno := dozeFileOf(fd, true)
-	if errno == 0 {
-		errno = dozeTree.fs.Allocate(node, uint32(mode), uint64(off), uint64(n))
+	switch f := &dozeTree.fs; {
+	case errno != 0:
+	case mode&^fs.KeepSize == 0:
+		return dozeReserveFile(t, node, mode, off, n)
+	default:
+		errno = f.Allocate(node, uint32(mode), uint64(off), uint64(n))
 	}
 	return dozeErr(errno)
+}
+
+// dozeReserveFile makes the pages of a file from off on that are missing: all, or none.
+func dozeReserveFile(t *dozeThread, node fs.Node, mode, off, n uintptr) uintptr {
+	f, end := &dozeTree.fs, off+n
+	at, until := dozeSliceOf(t)
+	if at == 0 {
+		if errno := f.Allocatable(node, uint32(mode), uint64(off), uint64(n)); errno != 0 {
+			return dozeErr(errno)
+		}
+		at = off
+	}
+	for at < end {
+		piece := min(dozeEntries*dozePage-at&(dozePage-1), end-at)
+		how := mode | fs.KeepSize
+		if at+piece == end {
+			how = mode
+		}
+		if errno := f.Allocate(node, uint32(how), uint64(at), uint64(piece)); errno != 0 {
+			f.Unallocate(node, uint64(off), uint64(at-off))
+			return dozeErr(errno)
+		}
+		if at += piece; at < end && dozeNow() > until {
+			return dozeNextSlice(t, at)
+		}
+	}
+	return 0
 }
 
 // dozeCopyRange serves copy_file_range(2), and sendfile(2) between two files. The

@@ -44,7 +44,7 @@ func dozeServeFiles(t *dozeThread, nr uintptr) (uintptr, bool) {
 		_, n, errno := dozeFileOf(a, true)
 		return dozeTruncate(n, errno, b), true
 	case 285:
-		return dozeFallocate(a, b, c, d), true
+		return dozeFallocate(t, a, b, c, d), true
 	case 91:
 		n, errno := dozeFdNode(a)
 		if errno == 0 {

@@ -127,6 +127,8 @@ type dozeThread struct {
 	at   uintptr // how far a call came that is to be made again, 0 if none is (doze_slices.go)
 	from uintptr // how far the call being served came before
 
+	result uintptr // of the call, once only clearing up is left of it
+
 	mask     uint64 // blocked signals, bit sig-1
 	pending  uint64
 	code     [65]int8 // si_code of the pending ones

@@ -29,6 +29,45 @@ func dozePageFree(va uintptr) {
 	pa := dozeEntry(va, 1) & abi.PteAddrMask
 	mmio.Clear(va, dozePage)
 	dozeMap(va, 0, 1, 1, dozePage)
-	dozeShootdown()
+	dozeDropLater()
 	dozeFree(pa, 1)
+}
+
+// dozeLetting are pages in a row, clear and still mapped, that are on their way out.
+// They lie in one block.
+type dozeLetting struct{ va, n uintptr }
+
+// add takes one page more, and gives back those it does not join.
+func (l *dozeLetting) add(va uintptr) {
+	switch {
+	case l.n == 0:
+		l.va = va
+	case va+dozePage == l.va && l.va&(dozeBlock-1) != 0:
+		l.va = va
+	case va == l.va+l.n*dozePage && va&(dozeBlock-1) != 0:
+	default:
+		l.flush()
+		l.va = va
+	}
+	if l.n++; l.n == dozeTablePages {
+		l.flush()
+	}
+}
+
+// flush gives the pages back, a whole block with its table.
+func (l *dozeLetting) flush() {
+	if l.n == 0 {
+		return
+	}
+	pa := l.va - dozePagesBase
+	if l.n == dozeTablePages {
+		dozeDropTable(l.va, dozeEntry(l.va, 2)&abi.PteAddrMask, 2)
+		dozeHide()
+	}
+	for i := uintptr(0); l.n < dozeTablePages && i < l.n; i += dozeEntries {
+		dozeMap(l.va+i*dozePage, 0, min(l.n-i, dozeEntries), 1, dozePage)
+	}
+	dozeDropLater()
+	dozeFree(pa, l.n)
+	l.n = 0
 }

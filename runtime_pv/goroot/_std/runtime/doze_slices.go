@@ -35,6 +35,20 @@ func dozeNextSlice(t *dozeThread, at uintptr) uintptr {
 	return dozeKeep
 }
 
+// dozeClearUp ends a call whose result is known and that left pages of files to be
+// freed, its own or another's: the thread goes on with that until there are none, and has
+// the result then.
+func dozeClearUp(t *dozeThread) {
+	if !dozeTree.fs.Doomed() {
+		dozeTreePages.letting.flush()
+		return
+	}
+	if dozeTreeReap(dozeNow() + dozeStay) {
+		t.result, t.rax = t.rax, dozeCallClearUp
+		dozeNextSlice(t, 1)
+	}
+}
+
 // dozeCallAgain sets a thread back to the CALL of dozecall.
 func dozeCallAgain(t *dozeThread) {
 	t.rsp -= 8

@@ -48,6 +48,8 @@ const (
 var dozeTreePages struct {
 	list, n    uintptr
 	fresh, end uintptr
+
+	letting dozeLetting
 }
 
 // dozeTreeSpares is how many spare pages there are.
@@ -100,14 +102,31 @@ func dozeTreeMore() bool {
 
 func dozeTreePageFree(p uintptr) {
 	s := &dozeTreePages
+	mmio.Clear(p, dozePage)
 	if s.n >= dozeTreeSpare {
-		dozePageFree(p)
+		s.letting.add(p)
 		return
 	}
-	mmio.Clear(p, dozePage)
 	mmio.Store64(p, uint64(s.list))
 	s.list = p
 	s.n++
+}
+
+// dozeTreeRoom is how many pages files may have.
+func dozeTreeRoom() uintptr {
+	free, kept := dozeReachable(), dozeMostPages()/dozeTreeReserve+dozeTreeRun
+	return free - min(free, kept) + dozeTreeSpares()
+}
+
+// dozeTreeReap gives back pages of files that are gone, until time is up and what is
+// given back at once is given back. It reports whether there are more.
+func dozeTreeReap(until int64) bool {
+	t, l := &dozeTree, &dozeTreePages.letting
+	for t.fs.Doomed() && (dozeNow() < until || l.n > dozeEntries) {
+		t.fs.Reap(dozeEntries)
+	}
+	l.flush()
+	return t.fs.Doomed()
 }
 
 // dozeFiles returns the file system, made and knowing what time it is.
@@ -128,6 +147,7 @@ func dozeTreeInit() {
 	}
 	t.fs.Hooks(dozeFillDir, dozeFollowLink)
 	t.fs.OnUnmap(dozeUnmapFile)
+	t.fs.OnRoom(dozeTreeRoom)
 	t.umask = dozeUmask
 	root := t.fs.Root()
 	for _, d := range [...]struct {
