@@ -66,7 +66,7 @@ func TestFreshPagesAreZero(t *testing.T) {
 		for _, cpus := range []string{"2", "4"} {
 			r := m.run(t, "--cpus", cpus, app(t, "zeroed"), "-for", long("300ms", "10s"))
 			r.ok(t)
-			for _, way := range []string{"runs", "tables", "blocks", "pieces", "protected"} {
+			for _, way := range []string{"runs", "tables", "blocks", "pieces", "protected", "replaced", "truncated", "punched", "copied"} {
 				assert.Contains(t, r.stdout, "zeroed: "+way+": went round: true, fresh pages that were not zero: 0\n")
 			}
 		}
