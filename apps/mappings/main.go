@@ -211,8 +211,8 @@ func holes() {
 	check(syscall.Fallocate(int(f.Fd()), punch, page, 2*page))
 	say("punched", s.b[page], s.b[2*page], p.b[page], p.b[page+1], p.b[2*page], s.b[3*page])
 	s.b[page+7] = 'S'
-	say("filled again", get(f, 8, page))
-	say("removed", answer(syscall.SYS_MADVISE, s.addr+3*page, page, 9), s.b[3*page], get(f, 1, 3*page))
+	say("filled again", fmt.Sprintf("%q", get(f, 8, page)))
+	say("removed", answer(syscall.SYS_MADVISE, s.addr+3*page, page, 9), s.b[3*page], fmt.Sprintf("%q", get(f, 1, 3*page)))
 	check(f.Truncate(1 << 30))
 	w := must(mmap(0, 1<<30, both, shared, f.Fd(), 0))
 	w.b[1<<29] = 'h'

@@ -44,7 +44,7 @@ const (
 	dozeCallSysmonDelay = 0x10001
 	dozeCallNetpollWait = 0x10002 // epoll_wait for nanoseconds, which holds no P
 	dozeCallBalloon     = 0x10010 // a step towards the balloon's target
-	dozeCallClearUp      = 0x10011 // what a call left to be done (doze_slices.go)
+	dozeCallClearUp     = 0x10011 // what a call left to be done (doze_slices.go)
 )
 
 // dozeSyscall serves the call that the current thread has made; dozecall calls
