@@ -72,3 +72,15 @@ func TestFreshPagesAreZero(t *testing.T) {
 		}
 	})
 }
+
+// Long calls about memory from several threads at a time, each served in slices, keep
+// their word, and what they give back comes back.
+func TestLongCallsAtATime(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		for _, cpus := range []string{"1", "2", "4"} {
+			r := m.run(t, "--cpus", cpus, "--memory", "256M", app(t, "remaps"), "-for", long("500ms", "20s"))
+			r.ok(t)
+			assert.Equal(t, "remaps: memory came back: true\n", r.stdout)
+		}
+	})
+}
