@@ -261,13 +261,17 @@ req_map:
 	jnz	3b
 	test	%rsi, %rsi
 	jz	5f
-4:	mov	%rsi, (%rdi)
+4:	test	$7, %dl
+	jz	many
+	mov	%rsi, (%rdi)
 	add	$8, %rdi
 	add	%r9, %rsi
 	dec	%rdx
 	jnz	4b
 	jmp	6f
-5:	movq	$0, (%rdi)
+5:	cmp	$8, %edx
+	jae	none
+	movq	$0, (%rdi)
 	invlpg	(%r10)
 	add	$8, %rdi
 	add	%r9, %r10
@@ -275,10 +279,30 @@ req_map:
 	jnz	5b
 6:	cmp	$1, %r8d			# above level 1 the window itself changes
 	je	7f
-	mov	%cr3, %rax
+flush:	mov	%cr3, %rax
 	mov	%rax, %cr3
 7:	xor	%eax, %eax
 	iretq
+
+# Eight entries a turn: where each instruction is emulated, the loop would cost more
+# than the stores.
+many:
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7
+	mov	%rsi, \n * 8(%rdi)
+	add	%r9, %rsi
+	.endr
+	add	$64, %rdi
+	sub	$8, %rdx
+	jnz	many
+	jmp	6b
+
+# Many pages to unmap: their translations go with all the others.
+none:
+	mov	%edx, %ecx
+	xor	%eax, %eax
+	cld
+	rep stosq
+	jmp	flush
 
 # Frames from below the image's end: pages of the image may be mapped to be read, and
 # nothing of it may become a table. In: RAX = first frame - LowEnd.
