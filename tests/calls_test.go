@@ -24,6 +24,9 @@ calls: write what is mapped to read: runtime error: invalid memory address or ni
 calls: code mapped: permission denied, memory made code: permission denied
 calls: pages that were never touched are free: true
 calls: no tables are kept for what was unmapped: true
+calls: no tables are kept for pages far apart: true
+calls: 25000 guarded pages
+calls: a file of 256 GiB: no space left on device, of size 0, memory kept: false
 `, r.stdout)
 	})
 }

@@ -28,6 +28,9 @@ func main() {
 	code()
 	untouched()
 	tables()
+	places()
+	guarded()
+	tooLarge()
 }
 
 func badAddresses() {

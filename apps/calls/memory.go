@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"unsafe"
 
@@ -82,6 +83,56 @@ func tables() {
 	if kept > most {
 		fmt.Printf("calls: %d KiB are kept\n", kept>>10)
 	}
+}
+
+// places touches a page of memory in each of many places far apart, one after the other:
+// no page table stays behind.
+func places() {
+	const page, step, rounds = 4096, 2 << 20, 600
+	const access = syscall.PROT_READ | syscall.PROT_WRITE
+	before := free()
+	for i := range uintptr(rounds) {
+		hint := uintptr(0x1000_0000_0000) + i*step
+		r, _, e := syscall.Syscall6(syscall.SYS_MMAP, hint, page, access, syscall.MAP_ANON|syscall.MAP_PRIVATE, ^uintptr(0), 0)
+		if e != 0 {
+			check(e)
+		}
+		**(**byte)(unsafe.Pointer(&r)) = 'p'
+		if _, _, e = syscall.Syscall(syscall.SYS_MUNMAP, r, page, 0); e != 0 {
+			check(e)
+		}
+	}
+	kept := before - free()
+	const most = 256 << 10
+	fmt.Printf("calls: no tables are kept for pages far apart: %v\n", kept <= most)
+}
+
+// guarded maps as many pages with a guard below each as Linux lets a process have.
+func guarded() {
+	const page, pairs = 4096, 25000 // two mappings each, of 65,530
+	const size = 2 * page * pairs
+	b, err := syscall.Mmap(-1, 0, size, syscall.PROT_NONE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	check(err)
+	for i := page; i < size; i += 2 * page {
+		check(syscall.Mprotect(b[i:i+page], syscall.PROT_READ|syscall.PROT_WRITE))
+	}
+	b[size-1], b[page] = 'g', 'g'
+	fmt.Printf("calls: %d guarded pages\n", pairs)
+	check(syscall.Munmap(b))
+}
+
+// tooLarge asks for room for a file that nothing has room for: it gets none, and none is
+// taken.
+func tooLarge() {
+	f, err := os.CreateTemp("", "calls")
+	check(err)
+	check(os.Remove(f.Name()))
+	before := free()
+	err = syscall.Fallocate(int(f.Fd()), 0, 0, 1<<38)
+	st, e := f.Stat()
+	check(e)
+	fmt.Printf("calls: a file of 256 GiB: %v, of size %d, memory kept: %v\n", err, st.Size(), before-free() > 1<<20)
+	check(f.Close())
 }
 
 // free is how much memory the machine has free, 0 in a process.
