@@ -29,6 +29,7 @@ type Frames struct {
 
 	fresh          uintptr // frames freed since TakeFresh last came to its end
 	lookAt, lookIn uintptr // where TakeFresh goes on: a block, a frame of it
+	passed         uintptr // frames freed where TakeFresh had been already
 }
 
 // whole in a block's count says: all in use, and its bits were left zero. This

@@ -17,8 +17,12 @@ func (f *Frames) refresh(lo, n uintptr) {
 	for hi := lo + n; lo < hi; lo = (lo/BlockPages + 1) * BlockPages {
 		b := lo / BlockPages
 		v := f.note(b)
-		now := min(uintptr(v&freshMask)+min(hi-lo, BlockPages-lo%BlockPages), BlockPages)
+		here := min(hi-lo, BlockPages-lo%BlockPages)
+		now := min(uintptr(v&freshMask)+here, BlockPages)
 		f.setNote(b, v&^freshMask|uint16(now))
+		if b < f.lookAt || b == f.lookAt && f.lookIn > 0 {
+			f.passed += here
+		}
 	}
 }
 
@@ -27,7 +31,7 @@ func (f *Frames) Fresh() uintptr { return f.fresh }
 
 // TakeFresh takes frames of which the host does not know that they are free, in a
 // row, and returns the address of the first; none when it has gone through all
-// blocks. Blocks that are free as a whole are taken with their neighbours, of
+// blocks. What comes free meanwhile where it has been already is for the next walk. Blocks that are free as a whole are taken with their neighbours, of
 // others runs of at least that many frames, if as many came free in them; a block at
 // least, and else no more than most. Return
 // gives the frames back.
@@ -50,7 +54,8 @@ func (f *Frames) TakeFresh(run, most uintptr) (pa, pages uintptr) {
 			return f.take(b, i, n), n
 		}
 	}
-	f.lookAt, f.lookIn, f.fresh = 0, 0, 0
+	f.lookAt, f.lookIn = 0, 0
+	f.fresh, f.passed = f.passed, 0
 	return 0, 0
 }
 

@@ -185,3 +185,24 @@ func TestFreshAgainstModel(t *testing.T) {
 		require.Equal(t, f.TotalPages(), f.FreePages())
 	}
 }
+
+// Frames that come free behind a walk that is under way are found by the next one.
+func TestFreshBehindTheWalk(t *testing.T) {
+	const blocks = 4
+	top := uintptr(blocks * BlockSize)
+	f := new(Frames)
+	f.Init(outside(t, MetadataSize(top, top)), top, top)
+	f.Reserve(BlockSize, 3*BlockSize)
+	require.True(t, f.Free(2*BlockSize, 64))
+	pa, n := f.TakeFresh(16, BlockPages)
+	require.Equal(t, uintptr(2*BlockSize), pa)
+	require.Equal(t, uintptr(64), n)
+	require.True(t, f.Free(BlockSize, 32), "behind")
+	require.True(t, f.Return(pa, n))
+	_, n = f.TakeFresh(16, BlockPages)
+	require.Zero(t, n, "the end")
+	assert.Equal(t, uintptr(32), f.Fresh())
+	pa, n = f.TakeFresh(16, BlockPages)
+	assert.Equal(t, uintptr(BlockSize), pa)
+	assert.Equal(t, uintptr(32), n)
+}
