@@ -4,7 +4,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-density soak fuzz boot std lint setup setup-run clean
+.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-still bench-density soak fuzz boot std lint setup setup-run clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ test-qemu: build ## the qemu tier alone: the same images under QEMU, emulated
 test-nested: build ## the kvm tier on upstream KVM inside an emulated machine
 	@ci/tiers nested
 
-bench: bench-boot bench-start bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-density ## everything that is measured (docs/benchmarks.md)
+bench: bench-boot bench-start bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-still bench-density ## everything that is measured (docs/benchmarks.md)
 
 bench-boot: build ## time from starting QEMU to the program's first line, beside Linux
 	$(GO) run ./ci/bench boot
@@ -64,6 +64,10 @@ bench-lateness: build ## lateness of time.Sleep(1ms), beside a process
 
 bench-overcommit: build ## locks, batons, collections, mappings on four vCPUs of one physical CPU, beside a process there
 	@BENCH="$${BENCH--n 5 -memory 256}" ci/bench/run overcommit
+
+bench-still: build ## how long calls about memory take and keep another CPU waiting, beside a process
+	@if [ -w /dev/kvm ]; then bin/doze run --cpus 2 --memory 512M ./apps/still -rounds 10; else bin/doze run --vmm qemu --cpus 2 --memory 512M ./apps/still; fi
+	@echo 'as a process:' && $(GO) run ./apps/still -rounds 10
 
 bench-density: build ## what each of 1000 idle machines costs the host, for a minute (N=200 for fewer)
 	@if [ -w /dev/kvm ]; then bin/doze density -n $(or $(N),1000) ./apps/idle -for 1h; else echo 'bench-density: skipped: no /dev/kvm to use'; fi

@@ -48,10 +48,24 @@ func dozeMmap(t *dozeThread, addr, n, prot, flags uintptr) uintptr {
 		return m.make(dozePlace(addr, m.n))
 	}
 	at, until := dozeSliceOf(t)
-	if at = m.clear(at, until); at != 0 {
+	if at == 0 && !dozeMem.regions.Room(addr, addr+m.n, m.kind|dozeAccessOf(prot), uintptr(m.node), m.off) {
+		return dozeErr(dozeENOMEM)
+	}
+	if at = m.clear(at, dozeSlicing(until)); at != 0 {
 		return dozeNextSlice(t, at)
 	}
-	return m.make(addr)
+	r := m.make(addr)
+	dozeGone(addr, addr+m.n) // if it could not be made
+	return r
+}
+
+// dozeSlicing is until when a slice of unmapping lasts. Marking what is on its way out can take
+// two regions more: without room for them it is done at once.
+func dozeSlicing(until int64) int64 {
+	if dozeMem.regions.Len()+2 > dozeMaxRegions {
+		return dozeForever
+	}
+	return until
 }
 
 // object finds what is to be mapped.
@@ -238,7 +252,7 @@ func dozeMunmap(t *dozeThread, addr, n uintptr) uintptr {
 		if !dozeMem.regions.Room(addr, end, dozeNone, 0, 0) {
 			return dozeErr(dozeENOMEM)
 		}
-		if at = dozeRelease(addr, end, until); at == end {
+		if at = dozeRelease(addr, end, dozeSlicing(until)); at == end {
 			dozeSetRegion(addr, end, dozeNone, 0, 0)
 			dozeDropTables(addr)
 			dozeDropTables(end - 1)
