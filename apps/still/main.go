@@ -48,7 +48,11 @@ var calls = []call{
 	}},
 	{"mmap of a file of 32 MiB", func() func() {
 		f := file(size)
-		return func() { _, err := syscall.Mmap(f, 0, size, syscall.PROT_READ, syscall.MAP_PRIVATE); check(err) }
+		return func() {
+			b, err := syscall.Mmap(f, 0, size, syscall.PROT_READ, syscall.MAP_PRIVATE)
+			check(err)
+			ends = append(ends, func() error { return syscall.Munmap(b) })
+		}
 	}},
 	{"ftruncate of 32 MiB to 0", func() func() { f := file(size); return func() { check(syscall.Ftruncate(f, 0)) } }},
 	{"close of a file of 32 MiB", func() func() { f := file(size); return func() { check(syscall.Close(f)) } }},
@@ -102,12 +106,10 @@ func (c *call) measure(rounds int) (still, took time.Duration) {
 		f()
 		took = min(took, time.Since(start))
 		still = min(still, watch())
-		for fd := 3; fd < 64; fd++ {
-			if isOurs[fd] {
-				_ = syscall.Close(fd)
-				isOurs[fd] = false
-			}
+		for _, end := range ends {
+			_ = end() // munmap of what the call unmapped, close of what it closed
 		}
+		ends = nil
 	}
 	return still, took
 }
@@ -140,18 +142,19 @@ func touched(access int) []byte {
 		b[i] = 1
 	}
 	check(syscall.Mprotect(b, access))
+	ends = append(ends, func() error { return syscall.Munmap(b) })
 	return b
 }
 
-// isOurs are the descriptors that a round opened.
-var isOurs [64]bool
+// ends give back what a round took.
+var ends []func() error
 
 // file is a file without a name.
 func file(size int) int {
 	const unnamed = 0o20200000 // O_TMPFILE
 	fd, err := syscall.Open("/tmp", syscall.O_RDWR|unnamed, 0o600)
 	check(err)
-	isOurs[fd] = true
+	ends = append(ends, func() error { return syscall.Close(fd) })
 	_, err = syscall.Pwrite(fd, make([]byte, size), 0)
 	check(err)
 	return fd
