@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -87,10 +88,24 @@ func main() {
 		os.Exit(1)
 	}
 	debug.SetGCPercent(-1)
+	defer slices()
 	for _, c := range calls {
 		if *only == "" || *only == c.name {
 			still, took := c.measure(*rounds)
 			fmt.Printf("%-28s stood still %8.2f ms, took %8.2f ms\n", c.name, still.Seconds()*1e3, took.Seconds()*1e3)
+		}
+	}
+}
+
+// slices prints what the kernel says of the slices in which it served the calls.
+func slices() {
+	b, err := os.ReadFile("/proc/doze")
+	if err != nil {
+		return // a process
+	}
+	for line := range strings.Lines(string(b)) {
+		if strings.Contains(line, "slice") {
+			fmt.Print(line)
 		}
 	}
 }

@@ -13,6 +13,7 @@ var dozeStats struct {
 	timers  uint64 // timer interrupts
 	gates   uint64 // requests to ring 0
 	slices  uint64 // calls that were made again to go on
+	longest uint64 // ns that one of them took, less what the host stole
 	unknown uint64 // calls answered with ENOSYS
 }
 

@@ -59,7 +59,7 @@ func (l *dozeLoose) block(va, stop uintptr) uintptr {
 	l.took = true
 	dozeStill()
 	switch {
-	case e&abi.PteHuge == 0 && whole:
+	case e&abi.PteHuge == 0 && whole && l.whole(va):
 		l.table(va, e&abi.PteAddrMask)
 		return stop
 	case e&abi.PteHuge == 0:
@@ -127,22 +127,27 @@ func (l *dozeLoose) let(va, e uintptr, lost *dozeLost) bool {
 	return true
 }
 
+// whole reports whether all pages under the table that maps the block at va are to go.
+func (l *dozeLoose) whole(va uintptr) bool {
+	for end := va + dozeBlock; l.files && va < end; va += dozePage {
+		if e := dozeEntry(va, 1); e != 0 && e&dozePteFile == 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // table releases all pages under the table that maps the block at va, and the
 // table. All translations are dropped at once.
 func (l *dozeLoose) table(va, table uintptr) {
 	var lost dozeLost
-	all := true
 	for at := va; at < va+dozeBlock; at += dozePage {
 		if e := dozeEntry(at, 1); e != 0 {
-			all = l.let(at, e, &lost) && all
+			l.let(at, e, &lost)
 		}
 	}
 	lost.free()
-	if all {
-		dozeDropTable(va, table, 2)
-		return
-	}
-	l.pages(va, va+dozeBlock)
+	dozeDropTable(va, table, 2)
 }
 
 // dozeDropTable unmaps the table under va's entry at a level, and frees it.
@@ -173,8 +178,10 @@ func (l *dozeLoose) pages(va, stop uintptr) uintptr {
 		dozeMap(va, 0, n, 1, dozePage)
 		va += n * dozePage
 	}
-	if _, _, kind := dozeMem.regions.Lookup(va - 1); va == stop && kind&dozeBlocks != 0 {
-		dozeDropEmpty(va-1, 1) // the heap, which shrinks piece by piece and may be filled by a block
+	// The heap shrinks piece by piece, and may be filled by a block. Other tables go with
+	// their last pages if these are given back from one end to the other.
+	if _, _, kind := dozeMem.regions.Lookup(va - 1); va == stop && (kind&dozeBlocks != 0 || va&(dozeBlock-1) == 0) {
+		dozeDropEmpty(va-1, 1)
 	}
 	return va
 }

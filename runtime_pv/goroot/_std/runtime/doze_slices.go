@@ -9,7 +9,9 @@ package runtime
 import (
 	goabi "internal/abi"
 	"internal/runtime/atomic"
+	"internal/runtime/doze/abi"
 	"internal/runtime/doze/mmio"
+	"internal/runtime/doze/pvclock"
 )
 
 const (
@@ -17,20 +19,43 @@ const (
 	// meanwhile.
 	dozeStay = 500_000 // ns
 	// dozeEntries bounds how many entries of the tables are changed at once: the KVM that
-	// takes longest for one takes some 10 µs.
-	dozeEntries = 64
+	// takes longest for one takes some 10 to 20 µs.
+	dozeEntries = 32
 	// dozePolite is how long the next slice waits for those who wait for the lock.
-	dozePolite = 1_000_000 // ns
+	dozePolite = 300_000 // ns
 )
 
 // dozeSliceOf is how far the current thread's call came in the slices before, 0 if
 // this is the first, and when this slice is over.
-func dozeSliceOf(t *dozeThread) (at uintptr, until int64) { return t.from, dozeNow() + dozeStay }
+func dozeSliceOf(t *dozeThread) (at uintptr, until int64) {
+	s := &dozeSliceBegun
+	s.stolen, _ = pvclock.Steal(dozeSelf().page() + abi.VCPUSteal)
+	s.at = dozeNow()
+	return t.from, s.at + dozeStay
+}
+
+// dozeSliceBegun is when the slice that is under way began, and what the host had stolen
+// of the vCPU until then.
+var dozeSliceBegun struct {
+	at     int64
+	stolen uint64
+}
+
+// dozeSliceTook notes how long a slice was, but for what the host stole.
+func dozeSliceTook() {
+	s := &dozeSliceBegun
+	stolen, _ := pvclock.Steal(dozeSelf().page() + abi.VCPUSteal)
+	took := uint64(dozeNow()-s.at) - (stolen - s.stolen)
+	dozeStats.slices++
+	if int64(took) > 0 {
+		dozeStats.longest = max(dozeStats.longest, took)
+	}
+}
 
 // dozeNextSlice ends a slice. at, which is not 0, is what the next one begins with.
 func dozeNextSlice(t *dozeThread, at uintptr) uintptr {
 	t.at = at
-	dozeStats.slices++
+	dozeSliceTook()
 	dozeCallAgain(t)
 	return dozeKeep
 }
@@ -43,7 +68,8 @@ func dozeClearUp(t *dozeThread) {
 		dozeTreePages.letting.flush()
 		return
 	}
-	if dozeTreeReap(dozeNow() + dozeStay) {
+	_, until := dozeSliceOf(t)
+	if dozeTreeReap(until) {
 		t.result, t.rax = t.rax, dozeCallClearUp
 		dozeNextSlice(t, 1)
 	}
