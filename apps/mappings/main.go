@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"unsafe"
+
+	"github.com/doze-vm/doze/pv"
 )
 
 const (
@@ -29,6 +32,10 @@ var Sink byte
 
 func main() {
 	debug.SetPanicOnFault(true)
+	if len(os.Args) > 1 {
+		carried(os.Args[1])
+		return
+	}
 	coherent()
 	copies()
 	ends()
@@ -413,6 +420,30 @@ func places() {
 
 // Written is in the program's data.
 var Written = [3 * page]byte{page: 7}
+
+// carried maps a file that the image carries, or any other that nobody changes.
+func carried(name string) {
+	text, err := os.ReadFile(name)
+	check(err)
+	f, err := os.Open(name)
+	check(err)
+	before := free()
+	s := must(mmap(0, len(text), read, shared, f.Fd(), 0))
+	p := must(mmap(0, len(text), both, private, f.Fd(), 0))
+	say("as it is read", string(s.b) == string(text), string(p.b) == string(text))
+	rest := unsafe.Slice(unsafe.SliceData(s.b), (len(text)+page-1)&^(page-1))[len(text):]
+	say("zero behind it", strings.Trim(string(rest), "\x00") == "")
+	say("taken for that", (before-free())/(256<<10)*256, "KiB")
+	p.b[0]++
+	say("a copy", p.b[0]-text[0], s.b[0] == text[0], get(f, 1, 0) == string(text[:1]))
+	say("made writable", answer(syscall.SYS_MPROTECT, s.addr, page, both))
+}
+
+// free is how much memory the machine has free, 0 in a process.
+func free() int {
+	m, _ := pv.Memory()
+	return int(m.Free)
+}
 
 // image: the program's own data.
 func image() {

@@ -49,8 +49,12 @@ func (a *archive) next(m *member) (bool, Errno) {
 	if body+size > uintptr(len(s)) {
 		return false, EINVAL
 	}
-	name := s[cpioHead : cpioHead+nameSize-1]
-	if s[cpioHead+nameSize-1] != 0 || hasZero(name) {
+	// More zeros than one align the body.
+	name := s[cpioHead : cpioHead+nameSize]
+	for len(name) > 0 && name[len(name)-1] == 0 {
+		name = name[:len(name)-1]
+	}
+	if name == "" || uintptr(len(name)) == nameSize || hasZero(name) {
 		return false, EINVAL
 	}
 	m.name, m.body = spanOf(name), spanOf(s[body:body+size])

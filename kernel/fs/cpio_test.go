@@ -176,3 +176,37 @@ func FuzzMount(f *testing.F) {
 		w.finish()
 	})
 }
+
+// A page of what never changes is mapped where it lies, if it is one and is whole.
+func TestPagesInPlace(t *testing.T) {
+	const pages = 3
+	for _, c := range []struct {
+		name         string
+		frozen, away bool // whether it is aligned
+		want         [pages + 1]bool
+	}{
+		{"frozen", true, false, [4]bool{true, true, true, false}},
+		{"frozen, not at a page", true, true, [4]bool{}},
+		{"not frozen", false, false, [4]bool{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, 1<<8)
+			name := "f" + strings.Repeat("\x00", PageSize-cpioHead-2)
+			if c.away {
+				name = "f"
+			}
+			a := w.archive(t, file(name, strings.Repeat("p", pages*PageSize+100)))
+			require.Zero(t, w.Mount(a.lo, a.hi, c.frozen))
+			f := w.node("/f")
+			for i, want := range c.want {
+				page := w.Page(f, uintptr(i), true)
+				require.NotZero(t, page)
+				assert.Equal(t, want, page >= a.lo && page < a.hi, i)
+				assert.Equal(t, "ppp", text(page, 3))
+			}
+			last := w.Page(f, pages, false)
+			assert.Equal(t, "\x00", text(last+100, 1), "zero behind the end")
+			w.finish()
+		})
+	}
+}

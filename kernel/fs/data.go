@@ -45,13 +45,17 @@ func (f *FS) Prepare(n Node, off, count uint64) (addr, size uintptr, errno Errno
 
 // Page returns the page of a file at an index, for a mapping to show: one that is
 // there or, if it may, makes one. 0 is none, or no memory for it. It stays until
-// the hook of OnUnmap was called for it.
+// the hook of OnUnmap was called for it. A page of bytes that are used in place and never
+// change is where they lie.
 func (f *FS) Page(n Node, index uintptr, make bool) uintptr {
 	i := f.inode(n)
-	if make {
-		return f.own(i, index)
-	}
 	page, _ := i.lookup(index)
+	if at := i.data + index*PageSize; page == 0 && i.flags&ReadOnly != 0 && (index+1)*PageSize <= i.dataLen && at%PageSize == 0 {
+		return at
+	}
+	if page == 0 && make {
+		page = f.own(i, index)
+	}
 	return page
 }
 

@@ -55,7 +55,7 @@ func read(data []byte) ([]record, error) {
 		if err != nil || f[11] == 0 || head[len(head)-1] != 0 {
 			return nil, errArchive
 		}
-		name := string(head[110 : len(head)-1])
+		name := strings.TrimRight(string(head[110:]), "\x00")
 		body, err := cut(int(f[6]))
 		if err != nil {
 			return nil, err
@@ -247,4 +247,24 @@ func FuzzArchive(f *testing.F) {
 		}
 		require.Equal(t, want, got)
 	})
+}
+
+// What is a page or larger begins at a page, so that the guest can map it where it lies.
+func TestLargeFilesBeginAtPages(t *testing.T) {
+	dir := t.TempDir()
+	for name, size := range map[string]int{"a": 5, "b": page - 1, "c": page, "d": 3*page + 1, "e/" + strings.Repeat("n", 200): page} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), bytes.Repeat([]byte{name[0]}, size), 0o644))
+	}
+	data, _, err := Archive([]Tree{{Dir: dir, Path: "/t"}})
+	require.NoError(t, err)
+	records, err := read(data)
+	require.NoError(t, err)
+	for _, name := range []string{"c", "d", "e"} {
+		at := bytes.Index(data, bytes.Repeat([]byte(name), page))
+		assert.Zero(t, at%page, name)
+	}
+	for _, r := range records {
+		assert.Equal(t, strings.TrimRight(r.name, "\x00"), r.name)
+	}
 }

@@ -13,6 +13,7 @@ import (
 const (
 	magic   = "070701"
 	trailer = "TRAILER!!!"
+	header  = 110 // bytes
 
 	modeFile    = 0o100000 // S_IFREG and its like (stat(2))
 	modeDir     = 0o040000
@@ -84,16 +85,29 @@ func (e entry) mtime() uint32 {
 	return uint32(min(max(e.info.ModTime().Unix(), 0), math.MaxUint32))
 }
 
+// page is what a large file's data is aligned to: the guest can map it where it lies. A
+// name may be so long with its padding (PATH_MAX).
+const (
+	page    = 4096
+	nameMax = 4096
+)
+
 // appendEntry writes a header, the name and the data; header with name, and
-// data, are padded to 4 bytes. Owner and group are 0.
+// data, are padded to 4 bytes. A name is padded with further NULs if that brings the data of
+// a file of a page or more to the beginning of one, as Linux's gen_init_cpio does.
+// Owner and group are 0.
 func appendEntry(out []byte, ino int, name string, mode, mtime uint32, data []byte) []byte {
 	links := 1
 	if mode&modeDir == modeDir {
 		links = 2
 	}
-	out = fmt.Appendf(out, "%s%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s\x00",
-		magic, ino, mode, 0, 0, links, mtime, len(data), 0, 0, 0, 0, len(name)+1, 0, name)
-	out = pad(out)
+	size := len(name) + 1
+	if fill := -(len(out) + header + size) & (page - 1); len(data) >= page && size+fill <= nameMax {
+		size += fill
+	}
+	out = fmt.Appendf(out, "%s%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s",
+		magic, ino, mode, 0, 0, links, mtime, len(data), 0, 0, 0, 0, size, 0, name)
+	out = pad(append(out, make([]byte, size-len(name))...))
 	return pad(append(out, data...))
 }
 

@@ -178,7 +178,7 @@ func dozeMemoryInit(machine uintptr, info *dozeInfo, cpu *dozeCPU) {
 	f.Reserve(0, abi.LowEnd)
 	f.Reserve(meta, early)
 	f.Reserve(abi.ImageBase, image)
-	dozeMem.shownLow = alignUp(image, dozeBlock)
+	dozeMem.imageEnd, dozeMem.shownLow = image, alignUp(image, dozeBlock)
 	dozeMem.regions.Init(dozeRegionBase, dozeMaxRegions)
 	i.frames = f.TotalPages()
 	dozeLimit.base = i.frames - f.FreePages()

@@ -126,7 +126,7 @@ func dozeCopyOnWrite(va, e uintptr) {
 		dozeOutOfMemory(va)
 		return
 	}
-	mmio.Copy(dozeShow(pa), dozePagesBase+e&abi.PteAddrMask, dozePage)
+	mmio.Copy(dozeShow(pa), dozeFileData(e&abi.PteAddrMask), dozePage)
 	dozeHide()
 	dozeMap(va, 0, 1, 1, dozePage)
 	dozeShootdown()

@@ -5,6 +5,7 @@ package runtime
 // mapping is copied before it is written.
 
 import (
+	"internal/runtime/doze/abi"
 	"internal/runtime/doze/fs"
 )
 
@@ -28,7 +29,7 @@ func dozeFillFile(addr, object, off uintptr, kind uint32, write bool) int {
 		return dozeFaultBus // as Linux says it where a file system is full
 	}
 	dozeFaults++
-	e := page - dozePagesBase | dozePteFile
+	e := dozeFrameOf(page) | dozePteFile
 	if write && kind&dozeShared == 0 {
 		dozeCopyOnWrite(va, e)
 		return dozeFaultServed
@@ -36,6 +37,23 @@ func dozeFillFile(addr, object, off uintptr, kind uint32, write bool) int {
 	lo := va &^ (dozeFillRound*dozePage - 1)
 	dozeMapFilePages(lo, lo+dozeFillRound*dozePage, kind, object)
 	return dozeFaultServed
+}
+
+// dozeFrameOf is the frame of a file's page: one of the kernel's pages, or of the image,
+// which lies at its own address.
+func dozeFrameOf(page uintptr) uintptr {
+	if page >= dozePagesBase {
+		return page - dozePagesBase
+	}
+	return page
+}
+
+// dozeFileData is where the kernel sees a file's frame.
+func dozeFileData(pa uintptr) uintptr {
+	if pa >= abi.ImageBase && pa < dozeMem.imageEnd {
+		return pa
+	}
+	return dozePagesBase + pa
 }
 
 // dozeMapFilePages maps the pages of a file in [va, end), under one table, that it
@@ -48,7 +66,7 @@ func dozeMapFilePages(va, end uintptr, kind uint32, object uintptr) {
 		if o, off := dozeMem.regions.Backing(va); o == object && dozeEntry(va, 1) == 0 {
 			if _, _, k := dozeMem.regions.Lookup(va); k == kind && uint64(off) < dozeTree.fs.Size(fs.Node(object)) {
 				if page := dozeTree.fs.Page(fs.Node(object), off/dozePage, false); page != 0 {
-					pa = page - dozePagesBase
+					pa = dozeFrameOf(page)
 				}
 			}
 		}

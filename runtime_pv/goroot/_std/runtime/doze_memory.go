@@ -40,6 +40,7 @@ var dozeMem struct {
 	keepsZero bool   // and what the VMM takes and gives back is zero, too
 	unmapped  uint32 // counts the times translations were taken away
 
+	imageEnd  uintptr
 	shownLow  uintptr // blocks of RAM from here on may be shown as a whole: none of the image
 	shown     uintptr // the block at dozeWindowBase, 0 if none is
 	shownPage bool    // a page is at dozeScratchBase
