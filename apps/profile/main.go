@@ -22,8 +22,8 @@ func main() {
 	var wg sync.WaitGroup
 	for range *workers {
 		wg.Go(func() {
-			burnTwice(2 * *long)
-			burnOnce(*long)
+			burnTwice(time.Duration(*workers) * 2 * *long)
+			burnOnce(time.Duration(*workers) * *long)
 		})
 	}
 	wg.Wait()
@@ -37,11 +37,11 @@ func burnTwice(d time.Duration) uint64 { return burn(d) }
 //go:noinline
 func burnOnce(d time.Duration) uint64 { return burn(d) }
 
-// burn computes until d has passed. Its steps are long, so that it rarely looks
-// at the clock.
+// burn computes until the process has used d of CPU time: a busy host gives it less of
+// that in the same time. Its steps are long, so that it rarely asks.
 func burn(d time.Duration) uint64 {
 	x := uint64(1)
-	for start := time.Now(); time.Since(start) < d; {
+	for start := used(); used()-start < d; {
 		for range 100_000 {
 			x ^= x << 13
 			x ^= x >> 7
