@@ -57,6 +57,9 @@ func (m *Machine) SetCPUs(n int) error {
 	if m.Paused() {
 		return errors.New("the machine is paused: resume it first")
 	}
+	if err := m.makeVCPUs(n); err != nil {
+		return fmt.Errorf("the host has no room for another vCPU: %w", err)
+	}
 	_, moves, verdict := m.answers()
 	before := moves.Load()
 	m.tell(control.CPUsLine(n))

@@ -48,6 +48,7 @@ type Machine struct {
 	// The first vCPU is there from the beginning, the others from when the guest
 	// starts them: cpus[i] is written once, before it is seen.
 	cpus    []atomic.Pointer[vcpu]
+	spares  spares
 	threads sync.WaitGroup // of the further vCPUs
 	ends    chan error     // why the first vCPU that ended did
 
@@ -76,49 +77,53 @@ type Options struct {
 	OwnThread bool
 }
 
-// New makes a machine that is ready to run. The image may be closed afterwards.
-func New(h *Host, im *loader.Image, c vm.Config, o Options) (m *Machine, err error) {
+// New makes a machine that is ready to run. The image may be closed afterwards. If it
+// fails nothing of the machine is left.
+func New(h *Host, im *loader.Image, c vm.Config, o Options) (*Machine, error) {
 	if err := checkConfig(im, c); err != nil {
 		return nil, err
 	}
-	m = &Machine{
+	m := &Machine{
 		host: h, ownThread: o.OwnThread, entryAP: im.EntryAP(),
 		stdin: c.Stdin, signals: c.Signals,
 		cpus: make([]atomic.Pointer[vcpu], max(c.CPUs, c.MaxCPUs, 1)), ends: make(chan error, 1), gate: newGate(),
 		sampling: sampling{ended: make(chan struct{})},
 	}
-	defer func() {
-		if err != nil {
-			m.Close()
-		}
-	}()
-	if err = m.newMemory(im, c); err != nil {
-		return nil, err
+	if err := m.build(im, c, o); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+// build makes all that a machine is made of. Close frees what there is of it, whichever
+// step failed.
+func (m *Machine) build(im *loader.Image, c vm.Config, o Options) error {
+	if err := m.newMemory(im, c); err != nil {
+		return err
 	}
 	if o.SmallPages {
 		_ = unix.Madvise(m.mapping, unix.MADV_NOHUGEPAGE) // fails where there are none
 	}
-	if err = im.Load(m.mem); err != nil {
-		return nil, err
+	if err := im.Load(m.mem); err != nil {
+		return err
 	}
-	writeMachinePage(m.mem, h.cpuid)
+	writeMachinePage(m.mem, m.host.cpuid)
 	if !o.SmallPages {
 		warm(m.mem, im)
 	}
 	startInfo, err := m.startInfo(c)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if m.vm, err = buildVM(h, m.mem); err != nil {
-		return nil, err
+	if m.vm, err = buildVM(m.host, m.mem); err != nil {
+		return err
 	}
-	first, err := m.addVCPU(0)
-	if err != nil {
-		return nil, err
+	if err := m.bootVCPUs(max(c.CPUs, 1), im.Entry64(), kvm.Regs{RBX: startInfo}); err != nil {
+		return err
 	}
 	m.moving.target.Store(int32(max(c.CPUs, 1)))
 	m.clock = newWall(m.mem, m.vm, func() bool { return m.Parked() || m.Paused() })
-	return m, first.enter(im.Entry64(), kvm.Regs{RBX: startInfo})
+	return nil
 }
 
 func checkConfig(im *loader.Image, c vm.Config) error {
@@ -270,9 +275,7 @@ func (m *Machine) Close() error {
 	if m.clock != nil {
 		m.clock.stop()
 	}
-	for c := range m.vcpus() {
-		errs = append(errs, c.close())
-	}
+	errs = append(errs, m.closeVCPUs()...)
 	if m.vm != nil {
 		errs = append(errs, m.vm.Close())
 	}

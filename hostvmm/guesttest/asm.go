@@ -19,6 +19,17 @@ func (c *Code) imm32(v uint32) *Code {
 	return c
 }
 
+// Pad fills with NOPs, so that what follows is at that place.
+func (c *Code) Pad(to int) *Code {
+	for len(c.b) < to {
+		c.emit(0x90)
+	}
+	return c
+}
+
+// Append puts other instructions behind these. Those must not jump.
+func (c *Code) Append(o *Code) *Code { return c.emit(o.b...) }
+
 // Out8 writes a byte to a port.
 func (c *Code) Out8(port uint16, v byte) *Code {
 	return c.emit(0xba).imm32(uint32(port)).emit(0xb0, v, 0xee) // MOV EDX; MOV AL; OUT DX, AL

@@ -16,6 +16,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/doze-vm/doze/hostvmm/fault"
 )
 
 // Device is where the kernel offers KVM.
@@ -94,6 +96,9 @@ func ExitName(reason uint32) string {
 // ioctl calls the kernel until no signal interrupts it. EAGAIN from KVM_RUN is
 // dealt with in VCPU.Run.
 func ioctl(fd int, request, arg uintptr) (uintptr, error) {
+	if err := refused(request); err != nil {
+		return 0, err
+	}
 	for {
 		r, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, arg)
 		switch errno {
@@ -109,6 +114,9 @@ func ioctl(fd int, request, arg uintptr) (uintptr, error) {
 // ioctlPtr is ioctl with a structure. The conversion stands in the call itself,
 // so that the structure stays where it is (unsafe.Pointer, rule 4).
 func ioctlPtr[T any](fd int, request uintptr, arg *T) error {
+	if err := refused(request); err != nil {
+		return err
+	}
 	for {
 		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(unsafe.Pointer(arg)))
 		switch errno {
@@ -119,6 +127,25 @@ func ioctlPtr[T any](fd int, request uintptr, arg *T) error {
 		}
 		return errno
 	}
+}
+
+// refused asks a test whether a request shall fail.
+func refused(request uintptr) error {
+	if !fault.Asked() {
+		return nil
+	}
+	if name := stepNames[request]; name != "" {
+		return fault.At(name)
+	}
+	return nil
+}
+
+// stepNames are the requests that make a machine: those that a test can refuse.
+var stepNames = map[uintptr]string{
+	ioCreateVM: "KVM_CREATE_VM", ioSetUserMemoryRegion: "KVM_SET_USER_MEMORY_REGION", ioSetTSSAddr: "KVM_SET_TSS_ADDR",
+	ioCreateIRQChip: "KVM_CREATE_IRQCHIP", ioCreateVCPU: "KVM_CREATE_VCPU", ioSetCPUID2: "KVM_SET_CPUID2",
+	ioGetSregs: "KVM_GET_SREGS", ioSetSregs: "KVM_SET_SREGS", ioSetXcrs: "KVM_SET_XCRS", ioSetRegs: "KVM_SET_REGS",
+	ioSetMPState: "KVM_SET_MP_STATE",
 }
 
 // System is an open /dev/kvm.

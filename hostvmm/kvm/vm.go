@@ -1,20 +1,34 @@
 package kvm
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/doze-vm/doze/hostvmm/fault"
 )
 
 // VM is a virtual machine.
 type VM struct {
 	fd       int
 	mmapSize int
+
+	// half are vCPUs whose structure could not be mapped, by id: the kernel makes
+	// each once, so that the next try has to go on with them. Who makes vCPUs makes
+	// one at a time.
+	half map[int]int
 }
 
 // Close gives up the machine; the kernel frees it once its vCPUs are closed too.
-func (v *VM) Close() error { return unix.Close(v.fd) }
+func (v *VM) Close() error {
+	var errs []error
+	for _, fd := range v.half {
+		errs = append(errs, unix.Close(fd))
+	}
+	return errors.Join(append(errs, unix.Close(v.fd))...)
+}
 
 // userspaceMemoryRegion is struct kvm_userspace_memory_region.
 type userspaceMemoryRegion struct {
@@ -97,16 +111,29 @@ func (v *VM) Interrupt(apicID, vector uint8) error {
 	return nil
 }
 
-// CreateVCPU makes a vCPU; id is its APIC id.
+// CreateVCPU makes a vCPU; id is its APIC id. One that could not be made can be tried
+// again; one that was closed can't.
 func (v *VM) CreateVCPU(id int) (*VCPU, error) {
-	fd, err := ioctl(v.fd, ioCreateVCPU, uintptr(id))
-	if err != nil {
-		return nil, fmt.Errorf("KVM_CREATE_VCPU %d: %w", id, err)
+	fd, ok := v.half[id]
+	if !ok {
+		made, err := ioctl(v.fd, ioCreateVCPU, uintptr(id))
+		if err != nil {
+			return nil, fmt.Errorf("KVM_CREATE_VCPU %d: %w", id, err)
+		}
+		fd = int(made)
 	}
-	mem, err := unix.Mmap(int(fd), 0, v.mmapSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	err := fault.At("mmap kvm_run")
+	var mem []byte
+	if err == nil {
+		mem, err = unix.Mmap(fd, 0, v.mmapSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	}
 	if err != nil {
-		unix.Close(int(fd))
+		if v.half == nil {
+			v.half = map[int]int{}
+		}
+		v.half[id] = fd
 		return nil, fmt.Errorf("map kvm_run of vCPU %d: %w", id, err)
 	}
-	return &VCPU{fd: int(fd), mem: mem}, nil
+	delete(v.half, id)
+	return &VCPU{fd: fd, mem: mem}, nil
 }

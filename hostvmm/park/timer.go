@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/doze-vm/doze/hostvmm/fault"
 )
 
 // timer is what a parked goroutine waits for: a timerfd, so that the deadline is a
@@ -23,7 +25,10 @@ func newTimer(wait Wait) (*timer, error) {
 	if wait == InPoller {
 		flags |= unix.TFD_NONBLOCK
 	}
-	fd, err := unix.TimerfdCreate(unix.CLOCK_BOOTTIME, flags)
+	fd, err := -1, fault.At("timerfd_create")
+	if err == nil {
+		fd, err = unix.TimerfdCreate(unix.CLOCK_BOOTTIME, flags)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("timerfd_create: %w", err)
 	}
