@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/doze-vm/doze/hostvmm/density"
 	"github.com/doze-vm/doze/hostvmm/vm"
+	"github.com/doze-vm/doze/runtime_pv/outfile"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 )
@@ -84,7 +84,7 @@ func runDensity(ctx context.Context, f densityFlags, target string, args []strin
 		return fmt.Errorf("density: %w", err)
 	}
 	if f.json != "" {
-		if err := writeReport(f.json, &report); err != nil {
+		if err := outfile.Write(f.json, 0o644, report.JSON); err != nil {
 			return fmt.Errorf("density: %w", err)
 		}
 	}
@@ -99,19 +99,6 @@ func printReport(r *density.Report) error {
 		return r.Table(os.Stdout)
 	}
 	return r.JSON(os.Stdout)
-}
-
-// writeReport writes the file whole or not at all.
-func writeReport(path string, r *density.Report) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	if err := errors.Join(r.JSON(tmp), tmp.Chmod(0o644), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }
 
 // densityWorkerName is the hidden command that holds some of density's instances.

@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
-	pprof "github.com/google/pprof/profile"
 	"github.com/spf13/cobra"
 
 	"github.com/doze-vm/doze/hostvmm/api"
 	"github.com/doze-vm/doze/hostvmm/profile"
+	"github.com/doze-vm/doze/runtime_pv/outfile"
 )
 
 // profileFlags are the flags of profile as given.
@@ -72,7 +70,7 @@ func runProfile(ctx context.Context, f profileFlags, ids []string, out io.Writer
 	if p == nil {
 		return err
 	}
-	if err := writeProfile(f.out, p); err != nil {
+	if err := outfile.Write(f.out, 0o644, p.Write); err != nil {
 		return err
 	}
 	var failed profile.Failed
@@ -81,33 +79,4 @@ func runProfile(ctx context.Context, f profileFlags, ids []string, out io.Writer
 	fmt.Fprintf(out, "wrote %s: machines %d, samples %d, CPU time %v of %v\nopen it with: go tool pprof -http : %[1]s\n",
 		f.out, len(sources)-len(failed), count, time.Duration(ns).Round(time.Millisecond), time.Duration(p.DurationNanos).Round(time.Second))
 	return err
-}
-
-// writeProfile writes the file in one step, so that an older one stays whole if it
-// can't. What is no file, such as /dev/stdout, is written to as it is.
-func writeProfile(name string, p *pprof.Profile) error {
-	if name == "" {
-		return errors.New("--output: give a file name")
-	}
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return writeTo(name, p)
-	}
-	file, err := os.CreateTemp(filepath.Dir(name), ".doze-profile-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name()) // fails if it was renamed
-	err = errors.Join(p.Write(file), file.Chmod(0o644), file.Close())
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return os.Rename(file.Name(), name)
-}
-
-func writeTo(name string, p *pprof.Profile) error {
-	file, err := os.OpenFile(name, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(p.Write(file), file.Close())
 }
