@@ -57,6 +57,7 @@ func (f *runFlags) serve(b backend, image, program string, start time.Time, sign
 	case err != nil && f.apiAsked():
 		return nil, err
 	case err != nil:
+		warn(fmt.Errorf("this machine has no API, and doze ps does not show it: %w", err))
 		return nil, nil
 	}
 	if path, err := filepath.Abs(image); err == nil {
@@ -102,7 +103,11 @@ func (s *served) attach(m *hostvmm.Machine) (detach func()) {
 		return func() {}
 	}
 	server := api.New(m, s.options)
-	go func() { _ = server.Serve(s.listener) }() // without a listener there is nothing to do
+	go func() {
+		if err := server.Serve(s.listener); err != nil {
+			warn(fmt.Errorf("this machine has no API any more: %w", err))
+		}
+	}()
 	return server.Close
 }
 

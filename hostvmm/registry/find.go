@@ -25,8 +25,7 @@ func List(dir string) ([]Machine, error) {
 			continue
 		}
 		socket := filepath.Join(dir, e.Name())
-		if !live(socket) {
-			os.Remove(socket)
+		if !live(socket) && removeDead(dir, socket) {
 			continue
 		}
 		byID[id] = &Machine{ID: id, Socket: socket}
@@ -49,6 +48,21 @@ func List(dir string) ([]Machine, error) {
 	}
 	slices.SortFunc(list, func(a, b Machine) int { return strings.Compare(a.Name+" "+a.ID, b.Name+" "+b.ID) })
 	return list, nil
+}
+
+// removeDead removes a socket on which nobody listens, and reports whether that was so
+// when no other was being made.
+func removeDead(dir, socket string) bool {
+	unlock, err := lock(dir)
+	if err != nil {
+		return true // it stays for another time
+	}
+	defer unlock()
+	if live(socket) {
+		return false
+	}
+	os.Remove(socket)
+	return true
 }
 
 // Find returns the machine with a name, an ID, or the only one whose ID begins so.

@@ -8,6 +8,7 @@
 package registry
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -104,24 +105,28 @@ type Entry struct {
 	link string
 }
 
-// Add makes an entry. An empty name becomes base and a part of the ID. The caller
-// closes the entry.
+// Add makes an entry. An empty name becomes base and as much of the ID as tells the
+// machine from others. The caller closes the entry.
 func Add(dir, name, base string) (*Entry, error) {
+	return addAs(dir, NewID(), name, base)
+}
+
+func addAs(dir, id, name, base string) (*Entry, error) {
 	if name != "" {
 		if err := CheckName(name); err != nil {
 			return nil, err
 		}
 	}
-	id := NewID()
-	if name == "" {
-		name = defaultName(base, id)
+	unlock, err := lock(dir)
+	if err != nil {
+		return nil, fmt.Errorf("the folder of machines: %w", err)
 	}
-	e := &Entry{ID: id, Name: name, Socket: filepath.Join(dir, id+suffix), link: filepath.Join(dir, name)}
-	var err error
+	defer unlock()
+	e := &Entry{ID: id, Socket: filepath.Join(dir, id+suffix)}
 	if e.Listener, err = listen(e.Socket); err != nil {
 		return nil, err
 	}
-	if err := e.takeName(dir); err != nil {
+	if err := e.chooseName(dir, name, base); err != nil {
 		e.Listener.Close()
 		os.Remove(e.Socket)
 		return nil, err
@@ -129,9 +134,27 @@ func Add(dir, name, base string) (*Entry, error) {
 	return e, nil
 }
 
-// defaultName is short, unlikely to be taken, and tells what runs.
-func defaultName(base, id string) string {
-	const room, part = 48, 4
+// chooseName takes the name given, or one that is free.
+func (e *Entry) chooseName(dir, name, base string) error {
+	if name != "" {
+		return e.takeName(dir, name)
+	}
+	var err error
+	for part := leastPart; part <= len(e.ID); part += 2 {
+		if err = e.takeName(dir, defaultName(base, e.ID[:part])); !errors.Is(err, ErrTaken) {
+			return err
+		}
+	}
+	return err
+}
+
+// leastPart is how much of its ID a machine that nobody named has in its name: of a
+// few machines each has another one, and of some hundreds one or two need more.
+const leastPart = 4
+
+// defaultName is short, and tells what runs.
+func defaultName(base, part string) string {
+	const room = 48
 	base = strings.Map(func(r rune) rune {
 		if inName(r) {
 			return r
@@ -142,11 +165,17 @@ func defaultName(base, id string) string {
 	if base == "" {
 		base = "machine"
 	}
-	return base[:min(len(base), room)] + "-" + id[:part]
+	return base[:min(len(base), room)] + "-" + part
 }
 
-// Listen listens on a socket of the caller's choice.
+// Listen listens on a socket of the caller's choice, in place of one on which nobody
+// listens any more.
 func Listen(socket string) (net.Listener, error) {
+	unlock, err := lock(filepath.Dir(socket))
+	if err != nil {
+		return nil, fmt.Errorf("socket %s: %w", socket, err)
+	}
+	defer unlock()
 	if info, err := os.Lstat(socket); err == nil {
 		if info.Mode().Type() != fs.ModeSocket {
 			return nil, fmt.Errorf("%s is there and no socket: choose another path", socket)
@@ -166,49 +195,48 @@ func Remove(l net.Listener, socket string) error {
 	return errors.Join(l.Close(), os.Remove(socket))
 }
 
-// listen makes a socket that is seen only when somebody listens on it: until then it
-// has another name.
+// listen makes a socket that only its user can use: bind(2) gives it the mode that the
+// descriptor has. The caller holds the folder's lock, since nobody listens yet when
+// others can see it.
 func listen(socket string) (net.Listener, error) {
-	early := socket + "~"
-	if len(early) > maxPath {
-		return nil, fmt.Errorf("socket %s: a path of %d bytes, the system takes %d: use a shorter folder", socket, len(socket), maxPath-1)
+	if len(socket) > maxPath {
+		return nil, fmt.Errorf("socket %s: a path of %d bytes, the system takes %d: use a shorter folder", socket, len(socket), maxPath)
 	}
-	os.Remove(early)
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: early, Net: "unix"})
+	var mode error
+	c := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		err := raw.Control(func(fd uintptr) { mode = syscall.Fchmod(int(fd), 0o600) })
+		return errors.Join(err, mode)
+	}}
+	l, err := c.Listen(context.Background(), "unix", socket)
 	if err != nil {
 		return nil, err
 	}
-	l.SetUnlinkOnClose(false)
-	if err := errors.Join(os.Chmod(early, 0o600), os.Rename(early, socket)); err != nil {
-		l.Close()
-		os.Remove(early)
-		return nil, err
-	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	return l, nil
 }
 
-// takeName makes the link, in place of one whose machine is gone.
-func (e *Entry) takeName(dir string) error {
-	unlock, err := lock(dir)
-	if err != nil {
-		return err
+// takeName makes the link, in place of one whose machine is gone. The caller holds the
+// lock.
+func (e *Entry) takeName(dir, name string) error {
+	target, link := e.ID+suffix, filepath.Join(dir, name)
+	err := os.Symlink(target, link)
+	if errors.Is(err, fs.ErrExist) {
+		if old, err := os.Readlink(link); err != nil || live(filepath.Join(dir, old)) {
+			return fmt.Errorf("name %q: %w", name, ErrTaken)
+		}
+		if err := os.Remove(link); err != nil {
+			return err
+		}
+		err = os.Symlink(target, link)
 	}
-	defer unlock()
-	target := e.ID + suffix
-	if err = os.Symlink(target, e.link); !errors.Is(err, fs.ErrExist) {
-		return err
+	if err == nil {
+		e.Name, e.link = name, link
 	}
-	if old, err := os.Readlink(e.link); err != nil || live(filepath.Join(dir, old)) {
-		return fmt.Errorf("name %q: %w", e.Name, ErrTaken)
-	}
-	if err := os.Remove(e.link); err != nil {
-		return err
-	}
-	return os.Symlink(target, e.link)
+	return err
 }
 
-// lock keeps others from taking over names: of two that find the same dead one, the
-// second would take the first one's.
+// lock keeps others from taking a folder's sockets and names over while they are made:
+// of two that find the same dead one, the second would take the first one's.
 func lock(dir string) (unlock func(), err error) {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -217,7 +245,11 @@ func lock(dir string) (unlock func(), err error) {
 	for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
 	}
-	return func() { f.Close() }, err
+	if err != nil {
+		f.Close()
+		return nil, &fs.PathError{Op: "flock", Path: dir, Err: err}
+	}
+	return func() { f.Close() }, nil
 }
 
 // Close ends the entry.

@@ -1,11 +1,14 @@
 package registry
 
 import (
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -126,9 +129,49 @@ func TestNames(t *testing.T) {
 		assert.Error(t, CheckName(bad), bad)
 	}
 	for base, want := range map[string]string{"": "machine-", "...": "machine-", "ä": "machine-", strings.Repeat("y", 99): strings.Repeat("y", 48) + "-"} {
-		name := defaultName(base, "0123456789ab")
+		name := defaultName(base, "0123")
 		assert.Equal(t, want+"0123", name)
 		assert.NoError(t, CheckName(name))
+	}
+}
+
+// Machines whose IDs begin alike have names all the same.
+func TestEveryMachineHasAName(t *testing.T) {
+	dir := folder(t)
+	for i, want := range []string{"x-0123", "x-012345", "x-01234567", "x-0123456789"} {
+		e, err := addAs(dir, "0123456789"+strconv.Itoa(10+i), "", "x")
+		require.NoError(t, err)
+		defer e.Close()
+		assert.Equal(t, want, e.Name)
+	}
+	list, err := List(dir)
+	require.NoError(t, err)
+	assert.Len(t, list, 4)
+	_, err = addAs(dir, "012345678999", "x-0123", "")
+	assert.ErrorIs(t, err, ErrTaken, "a name that was asked for is that name or none")
+}
+
+func TestManyMachinesOfOneName(t *testing.T) {
+	dir := folder(t)
+	const n = 300
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			e, err := Add(dir, "", "same")
+			if assert.NoError(t, err) {
+				t.Cleanup(func() { e.Close() })
+			}
+			if list, err := List(dir); assert.NoError(t, err) {
+				assert.NotEmpty(t, list)
+			}
+		})
+	}
+	all.Wait()
+	list, err := List(dir)
+	require.NoError(t, err)
+	assert.Len(t, list, n)
+	for _, m := range list {
+		assert.NotEmpty(t, m.Name)
 	}
 }
 
@@ -171,6 +214,17 @@ func TestSocketsOfTheCallersChoice(t *testing.T) {
 	_, err = Listen(file)
 	assert.ErrorContains(t, err, "no socket")
 	assert.FileExists(t, file)
+	beside := path + "~"
+	require.NoError(t, os.WriteFile(beside, []byte("x"), 0o600))
+	old := syscall.Umask(0)
+	l, err = Listen(path)
+	syscall.Umask(old)
+	require.NoError(t, err)
+	defer l.Close()
+	assert.FileExists(t, beside, "a file of the user's")
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	assert.Equal(t, fs.ModeSocket|0o600, info.Mode(), "nobody else's, whatever the umask")
 	_, err = Listen(filepath.Join(dir, strings.Repeat("x", 100)))
 	assert.ErrorContains(t, err, "use a shorter folder")
 }
