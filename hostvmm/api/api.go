@@ -10,6 +10,8 @@ package api
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -64,7 +66,10 @@ type Server struct {
 	http    *http.Server
 	ended   chan struct{} // closed when the machine has ended
 	once    sync.Once
-	answers sync.WaitGroup
+
+	counting sync.Mutex // of requests: what follows
+	closed   bool       // none begins any more
+	answers  sync.WaitGroup
 
 	stopping sync.Mutex
 	kill     *time.Timer // what becomes of a machine that does not stop
@@ -76,6 +81,7 @@ func New(m Machine, o Options) *Server {
 	s := &Server{machine: m, options: o, ended: make(chan struct{})}
 	s.http = &http.Server{
 		Handler: s.handler(), ReadHeaderTimeout: headerLimit, IdleTimeout: idleLimit, MaxHeaderBytes: 64 << 10,
+		ErrorLog: log.New(io.Discard, "", 0), // stderr is the program's
 	}
 	return s
 }
@@ -97,12 +103,26 @@ func (s *Server) Close() {
 	if s.http.Shutdown(ctx) != nil {
 		_ = s.http.Close() // who does not read is not waited for
 	}
+	s.counting.Lock()
+	s.closed = true // a request that was read just now has not been counted yet
+	s.counting.Unlock()
 	s.answers.Wait()
 	s.stopping.Lock()
 	defer s.stopping.Unlock()
 	if s.kill != nil {
 		s.kill.Stop()
 	}
+}
+
+// begin counts a request, and reports whether the machine is still there for it.
+func (s *Server) begin() bool {
+	s.counting.Lock()
+	defer s.counting.Unlock()
+	if s.closed {
+		return false
+	}
+	s.answers.Add(1)
+	return true
 }
 
 func (s *Server) state() string {

@@ -1,12 +1,15 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -347,4 +350,28 @@ func FuzzRequest(f *testing.F) {
 		require.NotEmpty(t, e.Text)
 		require.GreaterOrEqual(t, w.Code, 400)
 	})
+}
+
+// A request that the server had read but not begun to answer when it was closed does
+// not reach a machine that is gone.
+func TestARequestThatComesTooLate(t *testing.T) {
+	f := newFake()
+	s := newServer(f)
+	s.Close()
+	f.mu.Lock() // whoever touches the machine would wait for ever
+	defer f.mu.Unlock()
+	w := httptest.NewRecorder()
+	s.http.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, pathStatus, nil))
+	assert.Equal(t, http.StatusConflict, w.Code)
+	assert.Contains(t, w.Body.String(), "the machine has ended")
+}
+
+// What the server has to say about its connections is not for the program's stderr.
+func TestTheServerIsQuiet(t *testing.T) {
+	var said bytes.Buffer
+	log.SetOutput(&said)
+	defer log.SetOutput(os.Stderr)
+	s := newServer(newFake())
+	s.http.ErrorLog.Print("http: something")
+	assert.Empty(t, said.String())
 }

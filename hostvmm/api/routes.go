@@ -59,7 +59,10 @@ func (s *Server) handler() http.Handler {
 		paths[r.path][r.method] = r
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.answers.Add(1)
+		if !s.begin() {
+			fail(w, &Error{Text: "the machine has ended", Status: http.StatusConflict})
+			return
+		}
 		defer s.answers.Done()
 		if s.options.Answered != nil {
 			defer s.options.Answered()
