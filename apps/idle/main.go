@@ -105,7 +105,7 @@ func report(before, after map[string]int64, ticks int) {
 		fmt.Println("not in a Doze machine (Linux process): no counts")
 		return
 	}
-	for _, name := range []string{"wakeups", "timer_interrupts", "gates"} {
+	for _, name := range []string{"wakeups", "wakeups_early", "timer_interrupts", "gates"} {
 		fmt.Printf("%s: %d\n", name, after[name]-before[name])
 	}
 }

@@ -10,6 +10,7 @@ import (
 // dozeStats is what /proc/doze shows.
 var dozeStats struct {
 	wakeups uint64 // times the idle vCPU went on
+	early   uint64 // of these, those that nobody asked for: a timer that came too early
 	timers  uint64 // timer interrupts
 	gates   uint64 // requests to ring 0
 	slices  uint64 // calls that were made again to go on
@@ -41,10 +42,20 @@ func dozeSleep(v *dozeVCPU, deadline int64) {
 		dozeGate(abi.ReqHalt, 0, 0, 0, 0, 0)
 	}
 	dozeLock()
+	dozeStats.wakeups++
 	if s.idle&v.bit() != 0 { // nobody woke it: its deadline or an interrupt did
+		if !dozeTold(v) && dozeNow() < deadline {
+			dozeStats.early++
+		}
 		dozeAwake(v)
 	}
-	dozeStats.wakeups++
+}
+
+// dozeTold says whether the VMM or a device has something for the vCPU.
+func dozeTold(v *dozeVCPU) bool {
+	const timer = 1 << (abi.VectorTimer - abi.VectorBase)
+	page := v.page()
+	return mmio.Load64(page+abi.ParkPending) != 0 || mmio.Load64(page+abi.VCPUPending)&^timer != 0
 }
 
 // dozeSleepParked hands the vCPU back with one exit that carries the deadline

@@ -79,6 +79,7 @@ func dozeDescribe(p, size uintptr) uintptr {
 	b.line("threads", uint64(dozeSched.live))
 	b.line("start_to_now_ns", uint64(dozeSinceStart()))
 	b.line("wakeups", dozeStats.wakeups)
+	b.line("wakeups_early", dozeStats.early)
 	b.line("timer_interrupts", dozeStats.timers)
 	b.line("gates", dozeStats.gates)
 	b.line("unknown_calls", dozeStats.unknown)
