@@ -108,6 +108,11 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
+	kept, err := control.Keep(path)
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	defer kept.Close()
 	start := time.Now() // a build is not the machine's
 	signals := passSignals(ctx)
 	if signals == nil {
@@ -120,6 +125,9 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 		return fmt.Errorf("run: %w", err)
 	}
 	defer served.close()
+	if served != nil {
+		served.options.Symbols = kept.Symbols
+	}
 	res, err := backend.run(ctx, vm.Config{
 		Image: path, Name: name, Args: args, Env: f.env, Memory: uint64(f.memory), MaxMemory: uint64(f.max), CPUs: f.cpus, MaxCPUs: f.maxCPUs,
 		Dir: f.dir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals, Idle: f.idle, SMP: f.smp, Strace: f.strace, Start: start,
@@ -131,7 +139,7 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 		fmt.Fprintf(os.Stderr, "doze: output was lost: %v\n", res.Output)
 	}
 	if res.Crash != nil {
-		_ = control.WriteReport(os.Stderr, res.Crash, path)
+		_ = kept.WriteReport(os.Stderr, res.Crash)
 	}
 	if f.stats && len(res.Stats) == 0 {
 		fmt.Fprintln(os.Stderr, "stats: kept by --vmm kvm only")

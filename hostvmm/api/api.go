@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/doze-vm/doze/hostvmm"
+	"github.com/doze-vm/doze/hostvmm/control"
 	"github.com/doze-vm/doze/hostvmm/profile"
 	"github.com/doze-vm/doze/hostvmm/vm"
 )
@@ -42,6 +43,8 @@ type Machine interface {
 type Options struct {
 	ID, Name, Image, Idle, Version string
 	Started                        time.Time
+	// Symbols opens the image's symbols; nil opens those of the file that is at Image.
+	Symbols func() (*control.Symbols, error)
 
 	Signal func(s syscall.Signal) // sends the program a signal
 	Kill   func()                 // ends the machine

@@ -33,7 +33,7 @@ type route struct {
 }
 
 func (s *Server) routes() []route {
-	p := profile.Handler(s.machine, s.options.Name, s.options.Image, func(w http.ResponseWriter, status int, field, text string) {
+	p := profile.Handler(s.machine, profile.Options{Name: s.options.Name, Image: s.options.Image, Symbols: s.options.Symbols}, func(w http.ResponseWriter, status int, field, text string) {
 		fail(w, &Error{Text: text, Field: field, Status: status})
 	})
 	return []route{

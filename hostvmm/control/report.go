@@ -14,6 +14,11 @@ import (
 // the file at image; without them the addresses alone are printed.
 func WriteReport(w io.Writer, c *vm.Crash, image string) error {
 	syms, err := OpenSymbols(image)
+	return writeReport(w, c, syms, err)
+}
+
+// writeReport closes the symbols, of which there are none if there is an error.
+func writeReport(w io.Writer, c *vm.Crash, syms *Symbols, err error) error {
 	if err == nil {
 		defer syms.Close()
 	}

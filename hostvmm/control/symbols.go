@@ -30,14 +30,18 @@ type Frame struct {
 }
 
 // OpenSymbols reads the symbols of the image at path.
-func OpenSymbols(path string) (s *Symbols, err error) {
+func OpenSymbols(path string) (*Symbols, error) {
+	return openSymbols(func() (*elf.File, error) { return elf.Open(path) })
+}
+
+func openSymbols(open func() (*elf.File, error)) (s *Symbols, err error) {
 	// debug/gosym panics on tables it does not understand.
 	defer func() {
 		if r := recover(); r != nil {
 			s, err = nil, fmt.Errorf("damaged line table: %v", r)
 		}
 	}()
-	file, err := elf.Open(path)
+	file, err := open()
 	if err != nil {
 		return nil, err
 	}

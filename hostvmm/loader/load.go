@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/doze-vm/doze/kernel/abi"
 )
 
 // Open opens and checks an image file.
 func Open(name string) (*Image, error) {
-	file, err := os.Open(name)
+	// To open a FIFO waits for a writer, and nobody could interrupt that.
+	file, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ func file(t *testing.T, name string) []byte {
 	t.Helper()
 	path := self(t)
 	var data bytes.Buffer
-	require.NoError(t, guest(resultOf(t), readImage(path, memoryOf(t, path)), name).Write(&data))
+	require.NoError(t, guest(resultOf(t), readImage(Options{Image: path}, memoryOf(t, path)), name).Write(&data))
 	return data.Bytes()
 }
 

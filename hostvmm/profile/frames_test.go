@@ -24,7 +24,7 @@ func framed(x int) int { return leaf(x, leaf(x, 1)) }
 func TestCallerOfFunctionsWithoutFrame(t *testing.T) {
 	path := self(t)
 	memory := memoryOf(t, path)
-	im := readImage(path, memory)
+	im := readImage(Options{Image: path}, memory)
 	require.NoError(t, im.why)
 	defer im.close()
 	caller := im.caller(memory)

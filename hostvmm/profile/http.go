@@ -16,8 +16,8 @@ const grace = 30 * time.Second
 
 // Handler answers requests for the profile of a machine and its VMM. What is wrong
 // with a request goes to fail, which writes it in the server's form; field is empty
-// if no field is to blame.
-func Handler(m Machine, name, image string, fail func(w http.ResponseWriter, status int, field, text string)) http.Handler {
+// if no field is to blame. Of the options those hold that say what the machine is.
+func Handler(m Machine, o Options, fail func(w http.ResponseWriter, status int, field, text string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d, hz, err := ParseQuery(r.URL.Query())
 		if wrong := (*FieldError)(nil); errors.As(err, &wrong) {
@@ -26,7 +26,7 @@ func Handler(m Machine, name, image string, fail func(w http.ResponseWriter, sta
 		}
 		// The server's own limit is for answers that come at once.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d + grace))
-		p, err := Take(r.Context(), m, Options{Name: name, Image: image, Hz: hz, Duration: d, VMM: true})
+		p, err := Take(r.Context(), m, Options{Name: o.Name, Image: o.Image, Symbols: o.Symbols, Hz: hz, Duration: d, VMM: true})
 		switch {
 		case r.Context().Err() != nil: // nobody listens any more
 		case errors.Is(err, sample.ErrBusy), errors.Is(err, ErrBusy), errors.Is(err, sample.ErrNotRunning):

@@ -25,7 +25,7 @@ func get(t *testing.T, m Machine, query string) *httptest.ResponseRecorder {
 	path := self(t)
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/profile"+query, nil)
-	Handler(m, "web", path, fail).ServeHTTP(w, r)
+	Handler(m, Options{Name: "web", Image: path}, fail).ServeHTTP(w, r)
 	return w
 }
 
@@ -70,7 +70,7 @@ func TestHandlerEndsWithItsClient(t *testing.T) {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/v1/profile?seconds=300", nil)
 	cancel()
-	Handler(&fake{wait: true}, "web", self(t), fail).ServeHTTP(w, r)
+	Handler(&fake{wait: true}, Options{Name: "web", Image: self(t)}, fail).ServeHTTP(w, r)
 	assert.Empty(t, w.Body.String())
 	require.True(t, owner.CompareAndSwap(false, true), "the profiler is free")
 	owner.Store(false)

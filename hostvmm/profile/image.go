@@ -18,10 +18,15 @@ type image struct {
 	end     uint64 // of the addresses that code can be at
 }
 
-// readImage reads the symbols of the file at path if it is what lies in memory.
-func readImage(path string, memory []byte) image {
+// readImage reads the symbols of an image if it is what lies in memory.
+func readImage(o Options, memory []byte) image {
+	path := o.Image
 	im := image{path: path, end: max(uint64(len(memory)), abi.ImageBase)}
-	syms, err := control.OpenSymbols(path)
+	open := o.Symbols
+	if open == nil {
+		open = func() (*control.Symbols, error) { return control.OpenSymbols(path) }
+	}
+	syms, err := open()
 	if err != nil {
 		im.why = err
 		return im

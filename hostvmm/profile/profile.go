@@ -13,6 +13,7 @@ import (
 
 	pprof "github.com/google/pprof/profile"
 
+	"github.com/doze-vm/doze/hostvmm/control"
 	"github.com/doze-vm/doze/hostvmm/sample"
 )
 
@@ -34,8 +35,10 @@ type Machine interface {
 
 // Options say what to profile.
 type Options struct {
-	Name     string // the machine's, for the label
-	Image    string // path of its image
+	Name  string // the machine's, for the label
+	Image string // path of its image
+	// Symbols opens the image's symbols; nil opens those of the file that is at Image now.
+	Symbols  func() (*control.Symbols, error)
 	Hz       int
 	Duration time.Duration
 	// VMM adds the profile of this process. There can be one at a time.
@@ -45,7 +48,7 @@ type Options struct {
 // Take profiles a machine for some time. The profile is shorter if the machine
 // ends; the end of ctx is an error.
 func Take(ctx context.Context, m Machine, o Options) (*pprof.Profile, error) {
-	im := readImage(o.Image, m.Memory())
+	im := readImage(o, m.Memory())
 	defer im.close()
 	var vmm own
 	if o.VMM {

@@ -123,7 +123,7 @@ func resultOf(t *testing.T) sample.Result {
 
 func TestGuestHasNamesAndLabels(t *testing.T) {
 	path := self(t)
-	p := guest(resultOf(t), readImage(path, memoryOf(t, path)), "web")
+	p := guest(resultOf(t), readImage(Options{Image: path}, memoryOf(t, path)), "web")
 	require.NoError(t, p.CheckValid())
 	count, ns := flat(p, pkg+"warm", map[string]string{"machine": "web", "vcpu": "0", "part": "guest"})
 	assert.EqualValues(t, 30, count)
@@ -156,7 +156,7 @@ func TestCallersAreLookedUpAtTheCall(t *testing.T) {
 		end++
 	}
 	r := sample.Result{Hz: 99, Stacks: []sample.Stack{{PCs: []uint64{end - 1, end}, Count: 1, Time: 1}}}
-	p := guest(r, readImage(path, memoryOf(t, path)), "x")
+	p := guest(r, readImage(Options{Image: path}, memoryOf(t, path)), "x")
 	assert.Equal(t, pkg+"hot", p.Sample[0].Location[1].Line[0].Function.Name)
 }
 
@@ -173,7 +173,7 @@ func TestImagesWithoutNames(t *testing.T) {
 		"replaced":   {path, "its build ID is another", make([]byte, 32<<20)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := guest(resultOf(t), readImage(c.path, c.memory), "m")
+			p := guest(resultOf(t), readImage(Options{Image: c.path}, c.memory), "m")
 			require.NoError(t, p.CheckValid())
 			assert.Contains(t, p.Comments[0], c.want)
 			_, ns := flat(p, "[unknown]", nil)
@@ -260,8 +260,8 @@ func TestTakeFails(t *testing.T) {
 func TestMerge(t *testing.T) {
 	path := self(t)
 	memory := memoryOf(t, path)
-	one := guest(resultOf(t), readImage(path, memory), "one")
-	two := guest(resultOf(t), readImage(path, memory), "two")
+	one := guest(resultOf(t), readImage(Options{Image: path}, memory), "one")
+	two := guest(resultOf(t), readImage(Options{Image: path}, memory), "two")
 	three := guest(resultOf(t), image{path: "/other/image", end: 32 << 20}, "three")
 	p, err := Merge([]*pprof.Profile{one, two, three})
 	require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/doze-vm/doze/kernel/boot"
@@ -96,7 +97,20 @@ func prune(dir string) {
 			continue
 		}
 		if time.Since(info.ModTime()) > staleAfter {
-			_ = os.Remove(filepath.Join(dir, e.Name()))
+			removeUnused(filepath.Join(dir, e.Name()))
 		}
+	}
+}
+
+// removeUnused removes a file unless somebody has a lock on it: a machine that runs the
+// image has one.
+func removeUnused(name string) {
+	f, err := os.Open(name)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+		_ = os.Remove(name)
 	}
 }
