@@ -8,7 +8,9 @@ package thread
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"sync"
@@ -37,6 +39,7 @@ func Delay(tid int) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	forgetDead()
 	if old, lost := schedstats.LoadOrStore(tid, f); lost {
 		f.Close()
 		f = old.(*os.File)
@@ -44,11 +47,22 @@ func Delay(tid int) (uint64, error) {
 	return readDelay(f)
 }
 
+// forgetDead closes the files of threads that have ended, when one is opened: there are
+// never more than of threads that run, and of those that ended since.
+func forgetDead() {
+	schedstats.Range(func(tid, f any) bool {
+		if _, err := readDelay(f.(*os.File)); err != nil && schedstats.CompareAndDelete(tid, f) {
+			f.(*os.File).Close()
+		}
+		return true
+	})
+}
+
 func readDelay(f *os.File) (uint64, error) {
 	var text [80]byte
-	n, err := unix.Pread(int(f.Fd()), text[:], 0)
-	if err != nil {
-		return 0, &os.PathError{Op: "read", Path: f.Name(), Err: err}
+	n, err := f.ReadAt(text[:], 0) // another may close it
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, err
 	}
 	return parseDelay(text[:n])
 }

@@ -58,6 +58,28 @@ func TestThreadsThatAreNotThere(t *testing.T) {
 	assert.Error(t, err)
 }
 
+// Threads come and go; the files of those that went are closed.
+func TestFilesOfDeadThreadsAreClosed(t *testing.T) {
+	open := func() (n int) {
+		schedstats.Range(func(any, any) bool { n++; return true })
+		return n
+	}
+	before := open()
+	for range 50 {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+			_, err := Delay(unix.Gettid())
+			assert.NoError(t, err)
+		}()
+		<-done
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	require.Eventually(t, func() bool { forgetDead(); return open() <= before+1 }, 10*time.Second, time.Millisecond)
+}
+
 // The number of a thread that ended may belong to another one later.
 func TestAFileOfADeadThreadIsOpenedAgain(t *testing.T) {
 	done := make(chan int)
