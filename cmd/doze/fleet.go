@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -51,13 +53,52 @@ func shown(m registry.Machine) string {
 // askLimit is how many machines are asked at a time.
 const askLimit = 64
 
-// ask asks all machines the same at once. Those that end meanwhile are left out;
-// those that do not answer are reported together.
+// silence is the error of machines that run and do not answer.
+type silence []registry.Machine
+
+func (s silence) Error() string {
+	names := make([]string, len(s))
+	for i, m := range s {
+		names[i] = shown(m)
+	}
+	return fmt.Sprintf("no answer within %v from %s", answerLimit, strings.Join(names, ", "))
+}
+
+// stateSilent is shown of a machine that does not answer.
+const stateSilent = "silent"
+
+// silent says which machines did not answer, by ID.
+func silent(err error) map[string]bool {
+	ids := map[string]bool{}
+	var s silence
+	errors.As(err, &s)
+	for _, m := range s {
+		ids[m.ID] = true
+	}
+	return ids
+}
+
+// gone says whether a machine's answer did not come because the machine has ended.
+func gone(err error) bool {
+	var refused *api.Error
+	if errors.As(err, &refused) {
+		return true // by one that is ending
+	}
+	for _, e := range []error{fs.ErrNotExist, syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, io.EOF, io.ErrUnexpectedEOF} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// ask asks all machines the same at once. Those that end meanwhile are left out; the
+// error is the silence of those that do not answer.
 func ask[T any](ctx context.Context, list []registry.Machine, what func(context.Context, *api.Client) (T, error)) (got map[string]T, err error) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	got = map[string]T{}
-	var silent []string
+	mute := map[string]bool{}
 	slots := make(chan struct{}, askLimit)
 	for _, m := range list {
 		slots <- struct{}{}
@@ -71,33 +112,55 @@ func ask[T any](ctx context.Context, list []registry.Machine, what func(context.
 			switch {
 			case err == nil:
 				got[m.ID] = v
-			case errors.Is(err, context.DeadlineExceeded):
-				silent = append(silent, shown(m))
+			case !gone(err):
+				mute[m.ID] = true
 			}
 		})
 	}
 	all.Wait()
-	if silent != nil {
-		err = fmt.Errorf("no answer within %v from %s", answerLimit, strings.Join(silent, ", "))
+	var quiet silence
+	for _, m := range list { // in this order
+		if mute[m.ID] {
+			quiet = append(quiet, m)
+		}
+	}
+	if quiet != nil {
+		err = quiet
 	}
 	return got, err
 }
 
-// each does something with each machine given, one after the other, and prints the
-// names of those with which it went well, as docker does.
+// each does something with all machines given at the same time, and prints the names of
+// those with which it went well, as docker does. What fails with one, a name that no
+// machine has too, does not keep it from the others.
 func each(ctx context.Context, out io.Writer, what []string, do func(context.Context, *api.Client) error) error {
-	list, err := machines(what)
+	list, err := machines(nil)
 	if err != nil {
 		return err
 	}
-	var errs []error
-	for i, m := range list {
-		if err := do(ctx, api.NewClient(m.Socket)); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", what[i], err))
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	errs := make([]error, len(what))
+	slots := make(chan struct{}, askLimit)
+	for i, w := range what {
+		m, err := registry.Choose(list, w)
+		if err != nil {
+			errs[i] = err
 			continue
 		}
-		fmt.Fprintln(out, what[i])
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			if err := do(ctx, api.NewClient(m.Socket)); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", w, err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			fmt.Fprintln(out, w)
+		})
 	}
+	all.Wait()
 	return errors.Join(errs...)
 }
 

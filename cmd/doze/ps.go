@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -59,10 +60,14 @@ func listMachines(ctx context.Context, out io.Writer, output string, quiet bool)
 	}
 	got, err := ask(ctx, list, func(ctx context.Context, c *api.Client) (api.Status, error) { return c.Status(ctx) })
 	warn(err)
+	for id := range silent(err) {
+		got[id] = api.Status{ID: id, State: stateSilent}
+	}
 	if output == outputJSON {
 		all := make([]api.Status, 0, len(got))
 		for _, m := range list {
 			if s, ok := got[m.ID]; ok {
+				s.Name = cmp.Or(s.Name, m.Name)
 				all = append(all, s)
 			}
 		}
@@ -70,7 +75,11 @@ func listMachines(ctx context.Context, out io.Writer, output string, quiet bool)
 	}
 	return table(out, "ID\tNAME\tSTATE\tCPUS\tMEMORY\tUP\tIMAGE", func(w io.Writer) {
 		for _, m := range list {
-			if s, ok := got[m.ID]; ok {
+			switch s, ok := got[m.ID]; {
+			case !ok:
+			case s.State == stateSilent:
+				fmt.Fprintf(w, "%s\t%s\t%s\t-\t-\t-\t-\n", m.ID, m.Name, s.State)
+			default:
 				fmt.Fprintf(w, "%s\t%s\t%s\t%d/%d\t%s/%s\t%s\t%s\n", s.ID, s.Name, s.State, s.CPUs.Online, s.CPUs.Max,
 					bytesText(s.Memory.Resident), bytesText(s.Memory.Actual), ageText(time.Since(s.Started)), baseName(s.Image))
 			}

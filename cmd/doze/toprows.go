@@ -31,7 +31,8 @@ func (w *watcher) look(ctx context.Context) ([]topRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, _ := collectStats(ctx, list) // who does not answer is not shown
+	all, err := collectStats(ctx, list)
+	mute := silent(err)
 	now := make(map[string]api.Stats, len(all))
 	rows := make([]topRow, 0, len(all))
 	for _, s := range all {
@@ -41,6 +42,11 @@ func (w *watcher) look(ctx context.Context) ([]topRow, error) {
 			r.rates(before, s.Stats)
 		}
 		rows = append(rows, r)
+	}
+	for _, m := range list {
+		if mute[m.ID] {
+			rows = append(rows, topRow{id: m.ID, name: m.Name, state: stateSilent})
+		}
 	}
 	w.last = now
 	return rows, nil
