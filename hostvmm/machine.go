@@ -139,8 +139,10 @@ func checkConfig(im *loader.Image, c vm.Config) error {
 	case c.MaxMemory == 0:
 	case c.MaxMemory > loader.MaxMemory:
 		return fmt.Errorf("a ceiling of %d MiB: at most %d MiB fit below the devices", c.MaxMemory>>20, uint64(loader.MaxMemory)>>20)
-	case c.MaxMemory < c.Memory || c.MaxMemory%abi.PageSize != 0:
-		return fmt.Errorf("a ceiling of %d bytes: give a multiple of %d, and not less than the memory of %d bytes", c.MaxMemory, abi.PageSize, c.Memory)
+	case c.MaxMemory < c.Memory:
+		return fmt.Errorf("memory up to %d MiB, of which there are %d MiB at once: give it less at once, or more at most", c.MaxMemory>>20, c.Memory>>20)
+	case c.MaxMemory%abi.PageSize != 0:
+		return fmt.Errorf("memory up to %d bytes: give a multiple of %d", c.MaxMemory, abi.PageSize)
 	}
 	return im.Fits(c.Memory)
 }

@@ -38,8 +38,10 @@ program finds them at /PATH. It can be given several times.`,
 				return err
 			}
 			note("building " + req.Package)
-			_, err = b.Build(cmd.Context(), req)
-			return err
+			if _, err := b.Build(cmd.Context(), req); err != nil {
+				return fmt.Errorf("build: %w", err)
+			}
+			return nil
 		},
 	}
 }
@@ -62,6 +64,15 @@ var valueFlags = map[string]bool{
 	"modfile": true, "overlay": true, "pgo": true, "pkgdir": true, "tags": true, "toolexec": true, "C": true,
 }
 
+// buildFlags are those of go build that take no value.
+var buildFlags = map[string]bool{
+	"a": true, "v": true, "x": true, "n": true, "work": true, "trimpath": true, "race": true, "msan": true, "asan": true,
+	"cover": true, "linkshared": true, "modcacherw": true, "buildvcs": true, "json": true,
+}
+
+// isSource says whether a package is named by a file of it.
+func isSource(pkg string) bool { return strings.HasSuffix(pkg, ".go") }
+
 // parseBuild splits the arguments of build: cobra can't, as the flags are those
 // of another command.
 func parseBuild(args []string) (req gobuild.Request, help bool, err error) {
@@ -74,6 +85,10 @@ func parseBuild(args []string) (req gobuild.Request, help bool, err error) {
 			args, arg = nil, strings.Join(args, " ")
 			fallthrough
 		case !strings.HasPrefix(arg, "-"):
+			if isSource(req.Package) && isSource(arg) {
+				req.Files = append(req.Files, arg)
+				continue
+			}
 			if req.Package != "" {
 				return req, false, fmt.Errorf("build: one package at a time: %s and %s were given", req.Package, arg)
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/doze-vm/doze/hostvmm/density"
 	"github.com/doze-vm/doze/hostvmm/vm"
+	"github.com/doze-vm/doze/runtime_pv/gobuild"
 	"github.com/doze-vm/doze/runtime_pv/outfile"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -62,7 +63,7 @@ func runDensity(ctx context.Context, f densityFlags, target string, args []strin
 	if err := probe(); err != nil {
 		return fmt.Errorf("density: %w", err)
 	}
-	path, _, err := imageOf(ctx, target)
+	path, _, err := imageOf(ctx, gobuild.Request{Package: target})
 	if err != nil {
 		return fmt.Errorf("density: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -121,12 +122,55 @@ func TestMachinesThatDoNotAnswer(t *testing.T) {
 	got, err := ask(ctx, list, func(ctx context.Context, c *api.Client) (api.Status, error) { return c.Status(ctx) })
 	assert.Empty(t, got)
 	assert.ErrorContains(t, err, "from mute")
+	assert.Equal(t, map[string]bool{m.ID: true}, silent(err))
 	_, err = machines([]string{"mute", "nobody"})
 	assert.ErrorContains(t, err, `no machine "nobody"`)
 	require.NoError(t, os.Remove(m.Socket))
 	list, err = machines(nil)
 	require.NoError(t, err)
 	assert.Empty(t, list)
+}
+
+// A machine that does not answer is shown all the same.
+func TestSilentMachinesAreListed(t *testing.T) {
+	m := quietMachine(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	var out bytes.Buffer
+	require.NoError(t, listMachines(ctx, &out, outputTable, false))
+	assert.Regexp(t, m.ID+` +mute +silent +-`, out.String())
+	out.Reset()
+	require.NoError(t, listMachines(ctx, &out, outputJSON, false))
+	var back []api.Status
+	require.NoError(t, json.Unmarshal(out.Bytes(), &back))
+	require.Len(t, back, 1)
+	assert.Equal(t, api.Status{ID: m.ID, Name: "mute", State: stateSilent}, back[0])
+	var w watcher
+	rows, err := w.look(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, []topRow{{id: m.ID, name: "mute", state: stateSilent}}, rows)
+}
+
+// What is done with several machines is done with all that are there, at once.
+func TestEachIsAllAtOnce(t *testing.T) {
+	quietMachine(t)
+	dir, err := registry.Dir()
+	require.NoError(t, err)
+	for _, name := range []string{"a", "b"} {
+		e, err := registry.Add(dir, name, "")
+		require.NoError(t, err)
+		defer e.Close()
+	}
+	var out bytes.Buffer
+	var meet sync.WaitGroup
+	meet.Add(2)
+	err = each(t.Context(), &out, []string{"a", "nobody", "b"}, func(context.Context, *api.Client) error {
+		meet.Done()
+		meet.Wait() // for ever, if one came after the other
+		return nil
+	})
+	assert.EqualError(t, err, `no machine "nobody": doze ps lists those that run`)
+	assert.ElementsMatch(t, []string{"a", "b"}, strings.Fields(out.String()))
 }
 
 func TestWriteStats(t *testing.T) {
@@ -149,7 +193,7 @@ func TestMachineCommandsRefuse(t *testing.T) {
 		"ps x": "unknown command", "ps -o xml": `--output "xml": use table or json`, "stats --interval 1ms": "use at least 100ms",
 		"top --sort x": "use cpu, exits", "top -n -1": "use at least 1", "top --interval 0s": "use at least 100ms", "pause": "give the name or ID", "stop nobody": "doze ps lists",
 		"cpus web": "give the name or ID of a machine and a number", "cpus mute x": `"x" is no number of vCPUs`, "cpus nobody 2": "doze ps lists",
-		"balloon mute 64X": "write a size as 64M", "balloon nobody 64M": "doze ps lists", "profile --hz 0": "--hz: 0 is out of range", "profile nobody": "doze ps lists",
+		"balloon mute 64X": `"64X" is no size: write one as 64M`, "balloon nobody 64M": "doze ps lists", "profile --hz 0": "--hz: 0 is out of range", "profile nobody": "doze ps lists",
 		"run --name a/b --vmm qemu x": "machines under QEMU have no API",
 	} {
 		status, stdout, stderr := runDoze(t, strings.Fields(args)...)

@@ -57,9 +57,11 @@ machine that costs nothing while it sleeps.
 
 Exit status: that of the program in the machine; 125 for errors of doze itself,
 wrong usage included.`,
+		Version:       ownVersion(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetVersionTemplate(versions())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newBuild(), newRun(), newTest(), newTestMachine(), newDensity(), newDensityWorker(), newGoroot(), newDoctor(), newVersion(),
 		newPS(), newStats(), newTop(), newBalloon(), newCPUs(), newPause(), newResume(), newStop(), newProfile())

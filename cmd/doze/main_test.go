@@ -52,8 +52,12 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"frob"}, `unknown command "frob"`},
 		{[]string{"--frob"}, "unknown flag: --frob"},
 		{[]string{"run"}, "run: "},
+		{[]string{"run", "-tags", "x", "."}, "run: -tags: write --tags"},
+		{[]string{"run", "-ldflags=-w", "."}, "write --build-flag=-ldflags"},
+		{[]string{"run", "nosuch.go"}, "package nosuch.go: no such file"},
+		{[]string{"run", "--tags", "x", text}, "flags of go build are for a package"},
 		{[]string{"run", "--frob", "x"}, "unknown flag: --frob"},
-		{[]string{"run", "--memory", "much", "x"}, "write a size as 64M or 1G"},
+		{[]string{"run", "--memory", "much", "x"}, `"much" is no size: write one as 64M`},
 		{[]string{"run", "--cpus", "0", "x"}, "--cpus 0: use at least 1"},
 		{[]string{"run", "--idle", "spin", "x"}, `--idle "spin": use park or hlt`},
 		{[]string{"run", "--smp", "some", "x"}, `--smp "some": use all, lock, wake or none`},
@@ -73,7 +77,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"test", "-race", "."}, "test: go test flag -race: it needs cgo"},
 		{[]string{"test", "-run"}, "flag -run needs a value"},
 		{[]string{"test", "--cpus", "0", "."}, "--cpus 0: use at least 1"},
-		{[]string{"test", "--memory", "much", "."}, "write a size as 64M or 1G"},
+		{[]string{"test", "--memory", "much", "."}, `"much" is no size: write one as 64M`},
 		{[]string{"test", "--idle", "spin", "."}, `--idle "spin": use park or hlt`},
 		{[]string{"test", "--env", "A", "."}, "write NAME=VALUE"},
 		{[]string{"test", "--embed", "A", "."}, "write DIR:/PATH"},
@@ -93,6 +97,19 @@ func TestWrongUsage(t *testing.T) {
 	}
 }
 
+// As with go run, files that follow a file belong to the package.
+func TestSources(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		want int
+	}{
+		{"a.go b.go c.go x d.go", 2}, {"a.go x b.go", 0}, {"./pkg b.go", 0}, {"x.doze b.go", 0}, {"a.go", 0},
+	} {
+		args := strings.Fields(c.args)
+		assert.Equal(t, c.want, sources(args[0], args[1:]), c.args)
+	}
+}
+
 func TestHelpAndVersion(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {"run", "--help"}, {"build", "-h"}, {"build", "--help"}, {"test", "-h"}, {"doctor", "-h"}} {
 		status, stdout, stderr := runDoze(t, args...)
@@ -100,9 +117,11 @@ func TestHelpAndVersion(t *testing.T) {
 		assert.Contains(t, stdout, "Usage:")
 		assert.Empty(t, stderr)
 	}
-	status, stdout, _ := runDoze(t, "version")
-	assert.Zero(t, status)
-	assert.Contains(t, stdout, "Go for images: go1.26, go1.27")
+	for _, args := range []string{"version", "--version"} {
+		status, stdout, _ := runDoze(t, args)
+		assert.Zero(t, status)
+		assert.Contains(t, stdout, "Go for images: go1.26, go1.27")
+	}
 }
 
 func TestDoctor(t *testing.T) {
@@ -125,6 +144,7 @@ func TestParseBuild(t *testing.T) {
 		{"-tags a,b -v -trimpath --mod=mod p", gobuild.Request{Package: "p", Flags: []string{"-tags=a,b", "-v", "-trimpath", "-mod=mod"}}},
 		{"-ldflags -w p", gobuild.Request{Package: "p", Flags: []string{"-ldflags=-w"}}},
 		{"-- p", gobuild.Request{Package: "p"}},
+		{"a.go b.go -v c.go", gobuild.Request{Package: "a.go", Files: []string{"b.go", "c.go"}, Flags: []string{"-v"}}},
 		{"--embed a:/b -embed=c:/d p", gobuild.Request{Package: "p", Embed: []embed.Tree{{Dir: "a", Path: "/b"}, {Dir: "c", Path: "/d"}}}},
 	} {
 		got, help, err := parseBuild(strings.Fields(c.args))
@@ -140,14 +160,14 @@ func TestSize(t *testing.T) {
 		shown string
 	}{
 		"64M": {64 << 20, "64M"}, "64m": {64 << 20, "64M"}, "64MiB": {64 << 20, "64M"}, "64MB": {64 << 20, "64M"},
-		"1G": {1 << 30, "1G"}, "1536K": {1536 << 10, "1536K"}, "1024M": {1 << 30, "1G"}, "100": {100, "100"}, "5B": {5, "5"},
+		"1G": {1 << 30, "1G"}, "1.5G": {1536 << 20, "1536M"}, "0.5K": {512, "512"}, "1536K": {1536 << 10, "1536K"}, "1024M": {1 << 30, "1G"}, "100": {100, "100"}, "5B": {5, "5"},
 	} {
 		var s sizeValue
 		require.NoError(t, s.Set(text), text)
 		assert.EqualValues(t, want.bytes, s, text)
 		assert.Equal(t, want.shown, s.String())
 	}
-	for _, bad := range []string{"", "M", "-1M", "1.5G", "64 M", "64X", "64MM", "9999999999G", "0x10M"} {
+	for _, bad := range []string{"", "M", "-1M", "1.5", "0.3K", "1.G.", "1/2G", "1e3M", "64 M", "64X", "64MM", "9999999999G", "0x10M"} {
 		var s sizeValue
 		assert.Error(t, s.Set(bad), bad)
 	}

@@ -36,6 +36,8 @@ type runFlags struct {
 	stats   bool
 	name    string
 	api     string
+	tags    string
+	build   []string // flags of go build
 }
 
 func newRun() *cobra.Command {
@@ -60,9 +62,13 @@ itself failed.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.max != 0 && !cmd.Flags().Changed("memory") {
+				f.memory = min(f.memory, f.max)
+			}
 			return runMachine(cmd.Context(), f, args[0], args[1:])
 		},
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return hintBuildFlag(err) })
 	flags := cmd.Flags()
 	flags.SetInterspersed(false)
 	f.backend.add(flags)
@@ -72,6 +78,8 @@ itself failed.`,
 	flags.Var(&f.max, "max-memory", "memory that it may come to have, if it needs it")
 	flags.StringArrayVar(&f.env, "env", nil, "set an environment variable, NAME=VALUE (repeat for more)")
 	flags.StringArrayVar(&f.embed, embedFlag, nil, "give a PACKAGE the files of a folder, DIR:/PATH (repeat for more)")
+	flags.StringVar(&f.tags, "tags", "", "build tags of a PACKAGE, as go build takes them")
+	flags.StringArrayVar(&f.build, "build-flag", nil, "another flag of go build for a PACKAGE, -NAME=VALUE (repeat for more)")
 	flags.StringVar(&f.dir, "cwd", "", "the program's working directory in the machine")
 	flags.StringVar(&f.idle, "idle", vm.IdlePark, "how an idle machine sleeps: park or hlt")
 	flags.StringVar(&f.smp, "smp", vm.SMPAll, "what to do about vCPUs without a physical CPU, to compare: all, lock, wake or none")
@@ -104,7 +112,12 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	if err := f.checkAPI(backend); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
-	path, name, err := imageOf(ctx, target, f.embed...)
+	if f.tags != "" {
+		f.build = append(f.build, "-tags="+f.tags)
+	}
+	files := sources(target, args)
+	path, name, err := imageOf(ctx, gobuild.Request{Package: target, Files: args[:files], Flags: f.build}, f.embed...)
+	args = args[files:]
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
@@ -155,10 +168,34 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	return nil
 }
 
-// imageOf returns the image that target names and the program's argv[0]. What is
+// sources is how many of the arguments are further files of the package that target is
+// a file of, as go run has it.
+func sources(target string, args []string) (n int) {
+	for isSource(target) && n < len(args) && isSource(args[n]) {
+		n++
+	}
+	return n
+}
+
+// hintBuildFlag says how a flag of go build is given to run.
+func hintBuildFlag(err error) error {
+	words := strings.Fields(err.Error())
+	last := words[len(words)-1]
+	name, _, _ := strings.Cut(strings.TrimLeft(last, "-"), "=")
+	if !strings.HasPrefix(last, "-") || !buildFlags[name] && !valueFlags[name] {
+		return err
+	}
+	if name == "tags" {
+		return fmt.Errorf("run: %s: write --tags, with two dashes", last)
+	}
+	return fmt.Errorf("run: -%s is a flag of go build: write --build-flag=-%[1]s, with its =VALUE if it has one", name)
+}
+
+// imageOf returns the image that a request names and the program's argv[0]. What is
 // a file is an image, all else is a package to build, with the trees given.
-func imageOf(ctx context.Context, target string, trees ...string) (path, name string, err error) {
-	req := gobuild.Request{Package: target, Log: os.Stderr}
+func imageOf(ctx context.Context, req gobuild.Request, trees ...string) (path, name string, err error) {
+	target := req.Package
+	req.Log = os.Stderr
 	for _, text := range trees {
 		tree, err := embed.Parse(text)
 		if err != nil {
@@ -170,9 +207,11 @@ func imageOf(ctx context.Context, target string, trees ...string) (path, name st
 	info, err := os.Stat(target)
 	isFile := err == nil && !info.IsDir()
 	switch {
-	case isFile && !strings.HasSuffix(target, ".go") && len(trees) > 0:
+	case isFile && !isSource(target) && len(trees) > 0:
 		return "", "", fmt.Errorf("%s is an image: its files were chosen by doze build --embed", target)
-	case isFile && !strings.HasSuffix(target, ".go"):
+	case isFile && !isSource(target) && len(req.Flags) > 0:
+		return "", "", fmt.Errorf("%s is an image: flags of go build are for a package", target)
+	case isFile && !isSource(target):
 		return target, strings.TrimSuffix(baseName(target), ".doze"), nil
 	case errors.Is(err, fs.ErrNotExist) && strings.HasSuffix(target, ".doze"):
 		return "", "", fmt.Errorf("%s: no such image: make it with doze build", target)

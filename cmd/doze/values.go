@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"math"
+	"math/big"
 	"os"
 	"strconv"
 	"strings"
@@ -22,12 +22,28 @@ func (s *sizeValue) Set(text string) error {
 	unit := strings.ToUpper(text[len(number):])
 	unit = strings.TrimSuffix(strings.TrimSuffix(unit, "B"), "I")
 	scale, ok := units[unit]
-	n, err := strconv.ParseUint(number, 10, 64)
-	if !ok || err != nil || n > math.MaxInt64/scale {
-		return fmt.Errorf("write a size as 64M or 1G")
+	n, whole := bytesIn(number, scale)
+	if !ok || !whole {
+		return fmt.Errorf("%q is no size: write one as 64M or 1.5G", text)
 	}
-	*s = sizeValue(n * scale)
+	*s = sizeValue(n)
 	return nil
+}
+
+// bytesIn multiplies a decimal number by a unit, if that gives whole bytes.
+func bytesIn(number string, scale uint64) (n uint64, ok bool) {
+	if strings.Trim(number, "0123456789.") != "" {
+		return 0, false // what else big.Rat would take
+	}
+	r, ok := new(big.Rat).SetString(number)
+	if !ok {
+		return 0, false
+	}
+	r.Mul(r, new(big.Rat).SetInt(new(big.Int).SetUint64(scale)))
+	if !r.IsInt() || !r.Num().IsInt64() {
+		return 0, false
+	}
+	return r.Num().Uint64(), true
 }
 
 // String prints the size with the largest unit that divides it.

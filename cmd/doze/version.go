@@ -16,11 +16,16 @@ func newVersion() *cobra.Command {
 		Short: "Print the versions of doze and of what it works with",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "doze %s (built with %s)\nmachine contract: version %d\nGo for images: %s\n",
-				ownVersion(), runtime.Version(), abi.Version, port.Supported())
+			_, err := fmt.Fprint(cmd.OutOrStdout(), versions())
 			return err
 		},
 	}
+}
+
+// versions is what both `doze version` and --version print.
+func versions() string {
+	return fmt.Sprintf("doze %s (built with %s)\nmachine contract: version %d\nGo for images: %s\n",
+		ownVersion(), runtime.Version(), abi.Version, port.Supported())
 }
 
 // ownVersion is the module's version, or the commit it was built from.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -68,7 +69,7 @@ func requestKey(req Request) string {
 	} else if wd, err := os.Getwd(); err == nil && !strings.Contains(name, "@") {
 		name = wd + "\x00" + name // an import path means what the module here says
 	}
-	sum := sha256.Sum256([]byte(name + "\x00" + strings.Join(req.Flags, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join(slices.Concat([]string{name}, req.Flags, req.Files), "\x00")))
 	return hex.EncodeToString(sum[:12])
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -23,11 +24,11 @@ type listed struct {
 
 // checkMain says in one line what go build would say in several or not at all:
 // it compiles a package that is not main, too.
-func checkMain(run goCommand, req Request, pkg string) error {
+func checkMain(run goCommand, req Request, pkgs []string) error {
 	args := append([]string{"list", "-find", "-json=Name,ImportPath,CgoFiles"}, listFlags(req.Flags)...)
-	out, err := run(nil, append(args, "--", pkg)...)
+	out, err := run(nil, slices.Concat(args, []string{"--"}, pkgs)...)
 	if err != nil {
-		if cgo := findCgo(run, req, pkg); cgo != nil {
+		if cgo := findCgo(run, req, pkgs); cgo != nil {
 			return cgo
 		}
 		return fmt.Errorf("package %s: %w", req.Package, err)
@@ -44,8 +45,8 @@ func checkMain(run goCommand, req Request, pkg string) error {
 
 // explain returns why a build failed: the go command has printed its messages,
 // which do not say that a package needs cgo.
-func explain(run goCommand, req Request, pkg string) error {
-	if err := findCgo(run, req, pkg); err != nil {
+func explain(run goCommand, req Request, pkgs []string) error {
+	if err := findCgo(run, req, pkgs); err != nil {
 		return err
 	}
 	return fmt.Errorf("go build %s failed: its messages are above", req.Package)
@@ -53,9 +54,9 @@ func explain(run goCommand, req Request, pkg string) error {
 
 // findCgo looks for packages outside the standard library that have files for
 // cgo, which are left out of an image.
-func findCgo(run goCommand, req Request, pkg string) error {
+func findCgo(run goCommand, req Request, pkgs []string) error {
 	args := append([]string{"list", "-e", "-deps", "-json=ImportPath,CgoFiles,Standard,Name"}, listFlags(req.Flags)...)
-	out, _ := run([]string{"CGO_ENABLED=1"}, append(args, "--", pkg)...)
+	out, _ := run([]string{"CGO_ENABLED=1"}, slices.Concat(args, []string{"--"}, pkgs)...)
 	for _, p := range decode(out) {
 		if len(p.CgoFiles) > 0 && !p.Standard {
 			return fmt.Errorf("%s needs cgo (%s of package %s), and images are pure Go: use a package without it", req.Package, p.CgoFiles[0], p.ImportPath)

@@ -15,6 +15,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/doze-vm/doze/kernel/boot"
@@ -25,7 +26,8 @@ import (
 
 // Request is one image to build.
 type Request struct {
-	Package string    // path, import path, or module path@version
+	Package string    // path, import path, or module path@version; a .go file
+	Files   []string  // if Package is a .go file, further ones of the same package
 	Output  string    // file, folder, or empty for the default name
 	Flags   []string  // flags for go build
 	Log     io.Writer // what the go command prints
@@ -50,7 +52,7 @@ func (b *Builder) Build(ctx context.Context, req Request) (string, error) {
 	}
 	tmp, err := os.MkdirTemp("", "doze-build-")
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("folder for temporary files (see TMPDIR): %w", err)
 	}
 	defer os.RemoveAll(tmp)
 	program, err := b.program(ctx, req, filepath.Join(tmp, "program"))
@@ -82,6 +84,9 @@ func (b *Builder) program(ctx context.Context, req Request, out string) ([]byte,
 	if err := CheckFlags(req.Flags); err != nil {
 		return nil, err
 	}
+	if info, err := os.Stat(os.TempDir()); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("no folder %s for temporary files: set TMPDIR to one that is there", os.TempDir())
+	}
 	at, err := locate(ctx, req)
 	if err != nil {
 		return nil, err
@@ -109,12 +114,12 @@ func (b *Builder) program(ctx context.Context, req Request, out string) ([]byte,
 		}
 		return stdout, nil
 	}
-	if err := checkMain(run, req, at.pkg); err != nil {
+	if err := checkMain(run, req, at.pkgs); err != nil {
 		return nil, err
 	}
 	args := append([]string{"build", "-o", out}, req.Flags...)
-	if _, err := run(nil, append(args, "--", at.pkg)...); err != nil {
-		return nil, explain(run, req, at.pkg)
+	if _, err := run(nil, slices.Concat(args, []string{"--"}, at.pkgs)...); err != nil {
+		return nil, explain(run, req, at.pkgs)
 	}
 	return os.ReadFile(out)
 }

@@ -12,9 +12,10 @@ import (
 
 // location is where the go command runs and what it builds there.
 type location struct {
-	dir, pkg string
-	env      []string
-	cleanup  func()
+	dir     string
+	pkgs    []string // a package, or its files
+	env     []string
+	cleanup func()
 }
 
 // locate finds the package. path@version is built in a module of its own that is
@@ -22,14 +23,14 @@ type location struct {
 func locate(ctx context.Context, req Request) (location, error) {
 	name, version, versioned := strings.Cut(req.Package, "@")
 	if isLocal(req.Package) || !versioned {
-		return locateLocal(req.Package)
+		return locateLocal(req)
 	}
 	tmp, err := os.MkdirTemp("", "doze-module-")
 	if err != nil {
-		return location{}, err
+		return location{}, fmt.Errorf("folder for temporary files (see TMPDIR): %w", err)
 	}
 	// What the user has set for modules of theirs does not hold for this one.
-	at := location{dir: tmp, pkg: name, cleanup: func() { os.RemoveAll(tmp) },
+	at := location{dir: tmp, pkgs: []string{name}, cleanup: func() { os.RemoveAll(tmp) },
 		env: []string{"GOWORK=off", "GOFLAGS=" + strings.TrimSpace(os.Getenv("GOFLAGS")+" -mod=mod")}}
 	for _, args := range [][]string{
 		{"mod", "init", "doze.invalid/build"},
@@ -48,12 +49,13 @@ func locate(ctx context.Context, req Request) (location, error) {
 
 // locateLocal runs a package given as a folder inside that folder, so that its
 // own go.mod decides, wherever doze is started.
-func locateLocal(pkg string) (location, error) {
+func locateLocal(req Request) (location, error) {
+	pkg := req.Package
 	wd, err := os.Getwd()
 	if err != nil {
 		return location{}, err
 	}
-	at := location{dir: wd, pkg: pkg, cleanup: func() {}}
+	at := location{dir: wd, pkgs: []string{pkg}, cleanup: func() {}}
 	if !isLocal(pkg) {
 		return at, nil
 	}
@@ -63,12 +65,27 @@ func locateLocal(pkg string) (location, error) {
 	}
 	info, err := os.Stat(abs)
 	switch {
+	case err != nil && strings.HasSuffix(pkg, ".go"):
+		return location{}, fmt.Errorf("package %s: no such file", pkg)
 	case err != nil:
 		return location{}, fmt.Errorf("package %s: no such folder", pkg)
 	case info.IsDir():
-		at.dir, at.pkg = abs, "."
-	default:
-		at.dir, at.pkg = filepath.Dir(abs), filepath.Base(abs)
+		at.dir, at.pkgs = abs, []string{"."}
+		return at, nil
+	}
+	at.dir, at.pkgs = filepath.Dir(abs), []string{filepath.Base(abs)}
+	for _, name := range req.Files {
+		abs, err := filepath.Abs(name)
+		if err != nil {
+			return location{}, err
+		}
+		if _, err := os.Stat(abs); err != nil {
+			return location{}, fmt.Errorf("package %s: no such file %s", pkg, name)
+		}
+		if filepath.Dir(abs) != at.dir {
+			return location{}, fmt.Errorf("package %s: %s is in another folder: the files of a package are in one", pkg, name)
+		}
+		at.pkgs = append(at.pkgs, filepath.Base(abs))
 	}
 	return at, nil
 }
