@@ -34,6 +34,7 @@ func (f *testFlags) set() *pflag.FlagSet {
 	flags.Var(&f.memory, "memory", "memory of each machine, as 1G (default 512 MiB beside the image)")
 	flags.StringArrayVar(&f.machine.Env, "env", nil, "set an environment variable of the test, NAME=VALUE (repeat for more)")
 	flags.StringArrayVar(&f.machine.Embed, embedFlag, nil, "give the test more files, DIR:/PATH (repeat for more)")
+	flags.StringArrayVar(&f.machine.Exclude, "exclude", nil, "leave out of the package's folder what has this name or path, as data or *.iso (repeat for more)")
 	flags.StringVar(&f.machine.Idle, "idle", vm.IdlePark, "how an idle machine sleeps: park or hlt")
 	flags.BoolVar(&f.machine.Strace, "strace", false, "print each call of the test")
 	return flags
@@ -51,7 +52,7 @@ paths, patterns, packages of the standard library. Its flags are too, but for
 those that need cgo or leave files behind (-race, -cover, -cpuprofile ...).
 
 A test finds its package's folder, and the folders testdata beside and above it,
-at the same paths as natively; what it writes is gone with its machine. -p says how
+at the same paths as natively, but for what --exclude leaves out; what it writes is gone with its machine. -p says how
 many machines run at a time; by default there are as many vCPUs as CPUs.
 
 Exit status: that of go test; 125 for errors of doze itself.
@@ -89,6 +90,11 @@ func (f *testFlags) check() error {
 	}
 	for _, text := range f.machine.Embed {
 		if _, err := embed.Parse(text); err != nil {
+			return err
+		}
+	}
+	for _, pattern := range f.machine.Exclude {
+		if err := gotest.CheckExclude(pattern); err != nil {
 			return err
 		}
 	}

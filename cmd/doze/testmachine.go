@@ -30,7 +30,7 @@ type testMachine struct {
 	VMM, Machine, Accel string // as chosen
 	CPUs                int
 	Memory              uint64 // 0: testMemory beside the image
-	Env, Embed          []string
+	Env, Embed, Exclude []string
 	Idle                string
 	Strace              bool
 	GOROOT, Plain       string // the derived one, and the one it was derived from
@@ -112,7 +112,7 @@ func (m *testMachine) makeImage(binary, path, dir string) (uint64, error) {
 		}
 		extra = append(extra, t)
 	}
-	return gotest.Place{Dir: dir, GOROOT: m.GOROOT, Plain: m.Plain}.WriteImage(binary, path, extra)
+	return gotest.Place{Dir: dir, GOROOT: m.GOROOT, Plain: m.Plain, Exclude: m.Exclude}.WriteImage(binary, path, extra, os.Stderr)
 }
 
 // memory is what a machine has whose image has so many bytes.

@@ -27,6 +27,9 @@ type collector struct {
 	size    int64
 }
 
+// ErrTooMuch says that an archive would hold more than fits into a machine.
+var ErrTooMuch = errors.New("files have more than the most")
+
 // largest is how much an archive may hold: more fits into no machine, and the
 // whole is held in memory here.
 var largest int64 = 2 << 30
@@ -55,7 +58,7 @@ func (c *collector) walk(t Tree, rel, source string, info fs.FileInfo) error {
 	e := entry{source: source, info: info}
 	if info.Mode().IsRegular() {
 		if c.size += info.Size(); c.size > largest {
-			return fmt.Errorf("embed %s: with %s the files have more than %d MiB together: embed less", t.Dir, source, largest>>20)
+			return fmt.Errorf("embed %s: with %s the %w of %d MiB: embed less", t.Dir, source, ErrTooMuch, largest>>20)
 		}
 	}
 	switch info.Mode().Type() {

@@ -160,6 +160,15 @@ func TestTreesOfAModule(t *testing.T) {
 	assert.False(t, skip("testdata/mod"), "test data that looks like a module")
 	assert.False(t, skip("sub"))
 
+	p.Exclude = []string{"data", "*.iso", "x/y"}
+	skip = p.Trees()[1].Skip
+	for rel, want := range map[string]bool{"data": true, "sub/data": true, "a.iso": true, "sub/a.iso": true, "x/y": true, "z/x/y": false, "x": false, "database": false} {
+		assert.Equal(t, want, skip(rel), rel)
+	}
+	assert.Error(t, CheckExclude("["))
+	assert.Error(t, CheckExclude(""))
+	assert.NoError(t, CheckExclude("*.iso"))
+
 	nowhere := Place{Dir: filepath.Join(dir, "plain/lib"), GOROOT: filepath.Join(dir, "root"), Plain: filepath.Join(dir, "plain")}
 	assert.Equal(t, []string{"root/lib/time", "plain/lib"}, placed(t, nowhere, dir), "a folder without a module")
 }
@@ -187,6 +196,20 @@ func TestTreesOfTheStandardLibrary(t *testing.T) {
 	assert.True(t, std)
 	_, std = Place{Dir: "/elsewhere", GOROOT: "/root"}.Standard()
 	assert.False(t, std)
+}
+
+// What is large is named, so that it can be left out.
+func TestSizesOfAFolder(t *testing.T) {
+	dir := t.TempDir()
+	for name, size := range map[string]int64{"data/a": 3 << 20, "data/b/c": 2 << 20, "movie.iso": 4 << 20, "a_test.go": 100, ".git/pack": 9 << 20} {
+		write(t, dir, name)
+		require.NoError(t, os.Truncate(filepath.Join(dir, name), size))
+	}
+	p := Place{Dir: dir}
+	assert.Equal(t, []sized{{"data", 5 << 20}, {"movie.iso", 4 << 20}, {"a_test.go", 100}}, p.sizes())
+	assert.Equal(t, "leave out what the test does not read, by --exclude NAME (in "+dir+" data has 5 MiB, movie.iso has 4 MiB, a_test.go has 0 MiB)", p.hint())
+	p.Exclude = []string{"data"}
+	assert.Equal(t, "movie.iso", p.sizes()[0].name)
 }
 
 func TestTableHasReasons(t *testing.T) {

@@ -1,7 +1,9 @@
 package gotest
 
 import (
+	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -13,6 +15,9 @@ type Place struct {
 	Dir    string // the package's folder
 	GOROOT string // the derived one, by which packages of the standard library are known
 	Plain  string // the one it was derived from
+	// Exclude are patterns (path.Match) of what the machine does not get of the
+	// package's folder, by name or by path below it.
+	Exclude []string
 }
 
 // Trees are the files that a test may read, each where it is natively: the
@@ -98,8 +103,31 @@ func (p Place) skip(rel string) bool {
 	case ".git", ".hg", ".svn", ".bzr", ".jj":
 		return true
 	}
+	if p.excluded(rel) {
+		return true
+	}
 	_, err := os.Stat(filepath.Join(p.Dir, rel, "go.mod"))
 	return err == nil && !strings.Contains("/"+rel+"/", "/testdata/")
+}
+
+// excluded says whether one of the patterns is of this file or folder.
+func (p Place) excluded(rel string) bool {
+	for _, pattern := range p.Exclude {
+		for _, name := range []string{rel, path.Base(rel)} {
+			if ok, _ := path.Match(strings.TrimSuffix(pattern, "/"), name); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// CheckExclude says what is wrong with a pattern of Place.Exclude.
+func CheckExclude(pattern string) error {
+	if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+		return fmt.Errorf("--exclude %q: write a name or a path below the package's folder, with *, ? and [...] as in a shell", pattern)
+	}
+	return nil
 }
 
 // moduleRoot is the folder with the go.mod that dir belongs to, dir itself if
