@@ -38,6 +38,10 @@ sleep, holds them, and reports what they cost the host: memory, CPU, wake-ups an
 exits. In the end each must answer: leave its sleep on a kick, take the event and
 sleep again. More than 250 instances are spread over several processes.
 
+Where the host has no room for all, those that it has room for are measured, and the
+report says which call failed, at which limit; likewise if a process is lost. The
+exit status is 125 then.
+
 What the program prints is dropped. A table goes to a terminal, JSON to a pipe.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,14 +41,14 @@ const (
 	settled     = 3 * time.Second // without a wake-up
 )
 
-// Run starts the instances, holds them and reports. An error comes with what was
-// measured so far only if machines ended early.
+// Run starts the instances, holds them and reports. Instances that could not be had,
+// and workers that were lost, are in the report; it is an error if none is left.
 func Run(ctx context.Context, o Options) (r Report, err error) {
 	o, err = o.complete()
 	if err != nil {
 		return Report{}, err
 	}
-	pools, err := makePools(o)
+	pools, err := makePools(o, &r)
 	if err != nil {
 		return Report{}, err
 	}
@@ -61,18 +62,19 @@ func Run(ctx context.Context, o Options) (r Report, err error) {
 	ended := false
 	defer func() {
 		if !ended {
-			_ = each(pools, func(p pool) error { return errors.Join(p.Stop(struct{}{}, &Stopped{}), p.end()) })
+			each(pools, func(p pool) error { return errors.Join(p.Stop(struct{}{}, &Stopped{}), p.end()) })
 		}
 	}()
-	c := &coordinator{Options: o, pools: pools}
-	if err := c.measure(ctx, &r); err != nil {
+	c := &coordinator{Options: o, pools: pools, report: &r}
+	if err := c.measure(ctx); err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
 		return r, err
 	}
 	ended = true
-	return r, c.stop(&r)
+	c.stop()
+	return r, nil
 }
 
 func (o Options) complete() (Options, error) {
@@ -97,17 +99,20 @@ func (o Options) complete() (Options, error) {
 	return o, nil
 }
 
-// makePools makes one pool here, or as many workers as needed.
-func makePools(o Options) ([]pool, error) {
+// makePools makes one pool here, or as many workers as needed and to be had.
+func makePools(o Options, r *Report) ([]pool, error) {
 	if o.N <= o.PerWorker {
 		return []pool{newPool()}, nil
 	}
 	var pools []pool
-	for range (o.N + o.PerWorker - 1) / o.PerWorker {
-		w, err := startWorker(o.WorkerCommand)
-		if err != nil {
-			_ = each(pools, pool.end)
+	for i := range (o.N + o.PerWorker - 1) / o.PerWorker {
+		w, err := startWorker(i+1, o.WorkerCommand)
+		switch {
+		case err != nil && i == 0:
 			return nil, err
+		case err != nil:
+			r.Lost = append(r.Lost, withLimit(err))
+			return pools, nil
 		}
 		pools = append(pools, w)
 	}
@@ -115,23 +120,46 @@ func makePools(o Options) ([]pool, error) {
 }
 
 // each calls f for all pools at the same time.
-func each(pools []pool, f func(p pool) error) error {
+func each(pools []pool, f func(p pool) error) []error {
 	errs := make([]error, len(pools))
 	var wg sync.WaitGroup
 	for i, p := range pools {
 		wg.Go(func() { errs[i] = f(p) })
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	return errs
 }
 
 // coordinator goes through the steps of one measurement.
 type coordinator struct {
 	Options
-	pools []pool
+	pools  []pool // those that are left
+	report *Report
 }
 
-func (c *coordinator) measure(ctx context.Context, r *Report) error {
+// each calls f for all pools that are left. A pool with which it fails is lost, and what
+// the others hold goes on; it is an error if none is left.
+func (c *coordinator) each(f func(p pool) error) error {
+	errs := each(c.pools, f)
+	var left []pool
+	for i, p := range c.pools {
+		if errs[i] == nil {
+			left = append(left, p)
+			continue
+		}
+		c.report.Lost = append(c.report.Lost, errs[i].Error())
+		p.abort()
+		_ = p.end()
+	}
+	c.pools = left
+	if len(left) == 0 {
+		return errors.Join(errs...)
+	}
+	return nil
+}
+
+func (c *coordinator) measure(ctx context.Context) error {
+	r := c.report
 	r.Image, r.Instances, r.MemoryMiB = c.Image, c.N, c.Memory>>20
 	r.Processes = len(c.pools)
 	if c.Workers() {
@@ -141,7 +169,7 @@ func (c *coordinator) measure(ctx context.Context, r *Report) error {
 	if err != nil {
 		return err
 	}
-	if err := c.start(ctx, r); err != nil {
+	if err := c.start(ctx); err != nil {
 		return err
 	}
 	c.Progress("waiting until all have settled")
@@ -152,7 +180,7 @@ func (c *coordinator) measure(ctx context.Context, r *Report) error {
 	if err != nil {
 		return err
 	}
-	c.Progress(fmt.Sprintf("holding %d machines for %v", c.N, c.Duration))
+	c.Progress(fmt.Sprintf("holding %d machines for %v", r.Started, c.Duration))
 	start := time.Now()
 	if err := sleep(ctx, c.Duration); err != nil {
 		return err
@@ -161,7 +189,7 @@ func (c *coordinator) measure(ctx context.Context, r *Report) error {
 	if err != nil {
 		return err
 	}
-	r.hold(time.Since(start), first, last)
+	r.hold(time.Since(start), c.total(first), c.total(last))
 	after, err := readHost()
 	if err != nil {
 		return err
@@ -170,20 +198,20 @@ func (c *coordinator) measure(ctx context.Context, r *Report) error {
 	if err != nil {
 		return err
 	}
-	r.memory(before, after, last)
+	r.memory(before, after, c.total(last))
 	c.Progress("asking each to answer")
-	return c.answer(r)
+	return c.answer()
 }
 
 // Workers says whether machines are in other processes.
 func (c *coordinator) Workers() bool { return c.N > c.PerWorker }
 
-func (c *coordinator) start(ctx context.Context, r *Report) error {
-	start := time.Now()
+func (c *coordinator) start(ctx context.Context) error {
+	start, r := time.Now(), c.report
 	var mu sync.Mutex
-	left, total := c.N, 0
+	left := c.N
 	var times []time.Duration
-	err := each(c.pools, func(p pool) error {
+	err := c.each(func(p pool) error {
 		mu.Lock()
 		n := min(left, c.PerWorker)
 		left -= n
@@ -194,14 +222,18 @@ func (c *coordinator) start(ctx context.Context, r *Report) error {
 		mu.Lock()
 		defer mu.Unlock()
 		times = append(times, s.FirstSleeps...)
-		total += n
+		r.NotStarted = append(r.NotStarted, s.Refused...)
+		r.Started += len(s.FirstSleeps)
 		if err == nil {
-			c.Progress(fmt.Sprintf("%d of %d machines sleep", total, c.N))
+			c.Progress(fmt.Sprintf("%d of %d machines sleep", r.Started, c.N))
 		}
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case len(times) == 0:
+		return fmt.Errorf("no machine could be started: %s", strings.Join(append(r.NotStarted, r.Lost...), "; "))
 	}
 	slices.Sort(times)
 	r.StartTime = seconds(time.Since(start))
@@ -219,11 +251,11 @@ func (c *coordinator) settle(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		now := sum(s.Wakeups)
+		now := sum(c.total(s).Wakeups)
 		if now == last {
 			return nil
 		}
-		if now-last >= uint64(c.N) { // the first round counts too
+		if now < last || now-last >= uint64(c.report.Started) { // the first round counts too
 			busy++
 		}
 		last = now
@@ -238,23 +270,35 @@ func (c *coordinator) settle(ctx context.Context) error {
 // program counts as one that never comes to rest.
 const busyRounds = 6
 
-// sample adds up what all processes have used, ours included.
-func (c *coordinator) sample(memory bool) (Sample, error) {
-	samples := make(map[pool]*Sample, len(c.pools))
+// samples are those of the pools, and our own CPU time if they are other processes.
+type samples struct {
+	of  map[pool]*Sample
+	own time.Duration
+}
+
+// sample asks all pools what they have used.
+func (c *coordinator) sample(memory bool) (samples, error) {
+	s := samples{of: make(map[pool]*Sample, len(c.pools))}
 	for _, p := range c.pools {
-		samples[p] = &Sample{}
+		s.of[p] = &Sample{}
 	}
-	err := each(c.pools, func(p pool) error { return p.Measure(memory, samples[p]) })
-	total := Sample{GuestKiB: make(map[string]int64)}
-	for _, p := range c.pools { // always in this order
-		total.add(*samples[p])
-	}
+	err := c.each(func(p pool) error { return p.Measure(memory, s.of[p]) })
 	if c.Workers() {
 		var t unix.Timespec
 		err = errors.Join(err, unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t))
-		total.CPU += time.Duration(t.Nano())
+		s.own = time.Duration(t.Nano())
 	}
-	return total, err
+	return s, err
+}
+
+// total adds up the samples of the pools that are left: two samples have the same
+// machines in the same order, whatever was lost in between.
+func (c *coordinator) total(s samples) Sample {
+	total := Sample{CPU: s.own, GuestKiB: make(map[string]int64)}
+	for _, p := range c.pools {
+		total.add(*s.of[p])
+	}
+	return total
 }
 
 func (s *Sample) add(o Sample) {
@@ -271,28 +315,34 @@ func (s *Sample) add(o Sample) {
 	}
 }
 
-func (c *coordinator) answer(r *Report) error {
+func (c *coordinator) answer() error {
 	var mu sync.Mutex
-	return each(c.pools, func(p pool) error {
+	return c.each(func(p pool) error {
 		n := 0
 		err := p.Answer(answerLimit, &n)
 		mu.Lock()
 		defer mu.Unlock()
-		r.Answered += n
+		c.report.Answered += n
 		return err
 	})
 }
 
-func (c *coordinator) stop(r *Report) error {
+// stop ends all: what was measured counts, even if that fails with some.
+func (c *coordinator) stop() {
 	var mu sync.Mutex
-	return each(c.pools, func(p pool) error {
+	errs := each(c.pools, func(p pool) error {
 		var left Stopped
 		err := p.Stop(struct{}{}, &left)
 		mu.Lock()
-		r.LeftBehind += left.Descriptors + left.Mappings
+		c.report.LeftBehind += left.Descriptors + left.Mappings
 		mu.Unlock()
 		return errors.Join(err, p.end())
 	})
+	for _, err := range errs {
+		if err != nil {
+			c.report.Lost = append(c.report.Lost, err.Error())
+		}
+	}
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

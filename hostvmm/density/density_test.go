@@ -6,12 +6,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/doze-vm/doze/hostvmm/fault"
 	"github.com/doze-vm/doze/hostvmm/guesttest"
 	"github.com/doze-vm/doze/hostvmm/loader"
 	"github.com/doze-vm/doze/kernel/abi"
@@ -19,9 +24,29 @@ import (
 
 const workerArg = "density-worker"
 
+// fullEnv makes a worker find no room for more than fullMachines.
+const (
+	fullEnv      = "DOZE_TEST_FULL"
+	fullMachines = 2
+)
+
+// fullAfter has the host find no room for a vCPU after n.
+func fullAfter(n int32) (stop func()) {
+	var made atomic.Int32
+	return fault.Ask(func(step string) error {
+		if step == "KVM_CREATE_VCPU" && made.Add(1) > n {
+			return unix.ENOMEM
+		}
+		return nil
+	})
+}
+
 // This binary is its own worker.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == workerArg {
+		if os.Getenv(fullEnv) != "" {
+			fullAfter(fullMachines)
+		}
 		if err := Serve(os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -81,6 +106,79 @@ func TestInWorkers(t *testing.T) {
 	require.Equal(t, 4, r.Processes)
 }
 
+// A host that is full gives what it can, and the report says what it could not.
+func TestAHostThatIsFull(t *testing.T) {
+	guesttest.NeedKVM(t)
+	for name, c := range map[string]struct{ n, perWorker, want int }{"here": {5, 5, 2}, "workers": {8, 4, 4}} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t, sleeper(), c.n)
+			o.PerWorker, o.Parallel = c.perWorker, 1
+			if c.n > c.perWorker {
+				t.Setenv(fullEnv, "1")
+			} else {
+				defer fullAfter(fullMachines)()
+			}
+			r, err := Run(t.Context(), o)
+			require.NoError(t, err)
+			require.Equal(t, []int{c.want, c.want, c.want, c.want}, []int{r.Started, r.Alive, r.Asleep, r.Answered})
+			require.Zero(t, r.LeftBehind)
+			require.Positive(t, r.HoldTime)
+			for _, want := range []string{"KVM_CREATE_VCPU 0: cannot allocate memory", "holds 2:", "MiB available"} {
+				require.ErrorContains(t, r.Failed(), want)
+			}
+			require.ErrorContains(t, r.Failed(), fmt.Sprintf("%d of %d machines could not be started", c.n-c.want, c.n))
+			var table bytes.Buffer
+			require.NoError(t, r.Table(&table))
+			require.Contains(t, table.String(), "not started")
+		})
+	}
+}
+
+func TestAHostWithoutRoom(t *testing.T) {
+	guesttest.NeedKVM(t)
+	defer fullAfter(0)()
+	_, err := Run(t.Context(), options(t, sleeper(), 3))
+	require.ErrorContains(t, err, "KVM_CREATE_VCPU 0: cannot allocate memory")
+}
+
+// A worker that is killed takes its own machines with it, and no other's.
+func TestAWorkerThatIsKilled(t *testing.T) {
+	guesttest.NeedKVM(t)
+	o := options(t, sleeper(), 6)
+	o.PerWorker = 2
+	o.Progress = func(text string) {
+		if strings.HasPrefix(text, "holding") {
+			require.NoError(t, unix.Kill(child(t), unix.SIGKILL))
+		}
+	}
+	r, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	require.Equal(t, []int{6, 4, 4, 4}, []int{r.Started, r.Alive, r.Asleep, r.Answered})
+	require.Zero(t, r.Wakeups)
+	require.Len(t, r.Lost, 1)
+	require.Regexp(t, `worker \d, which held 2 machines, ended at Measure: signal: killed`, r.Failed())
+}
+
+// child is a worker's process.
+func child(t *testing.T) int {
+	t.Helper()
+	lists, err := filepath.Glob("/proc/self/task/*/children")
+	require.NoError(t, err)
+	if len(lists) == 0 {
+		t.Skip("this kernel lists no children (CONFIG_PROC_CHILDREN)")
+	}
+	for _, name := range lists {
+		text, _ := os.ReadFile(name)
+		if f := strings.Fields(string(text)); len(f) > 0 {
+			pid, err := strconv.Atoi(f[0])
+			require.NoError(t, err)
+			return pid
+		}
+	}
+	require.Fail(t, "no worker runs")
+	return 0
+}
+
 func TestMachineThatEnds(t *testing.T) {
 	guesttest.NeedKVM(t)
 	code := new(guesttest.Code).Text(abi.PortControl, "exit 3\n").Out8(abi.PortExit, 0).Bytes()
@@ -118,13 +216,14 @@ func TestBadOptions(t *testing.T) {
 }
 
 func TestReportOfLosses(t *testing.T) {
-	r := Report{Instances: 3, Answered: 3}
+	r := Report{Instances: 3, Started: 3, Answered: 3}
 	require.NoError(t, r.Failed())
 	r.Answered = 2
 	require.ErrorContains(t, r.Failed(), "1 of 3 machines did not answer")
 	r.EndedEarly = []string{"exit status 1"}
 	require.ErrorContains(t, r.Failed(), "1 of 3 machines ended early")
 	require.ErrorContains(t, (&Report{LeftBehind: 2}).Failed(), "left behind")
+	require.ErrorContains(t, (&Report{Instances: 3, Started: 2, NotStarted: []string{"why"}}).Failed(), "1 of 3 machines could not be started: why")
 }
 
 func TestDifference(t *testing.T) {

@@ -30,7 +30,8 @@ type StartArgs struct {
 
 // Started says how that went.
 type Started struct {
-	FirstSleeps []time.Duration // from making a machine to its first sleep
+	FirstSleeps []time.Duration // from making a machine to its first sleep, of each that is held
+	Refused     []string        // why there are fewer than asked for
 }
 
 // Sample is what a pool has used so far.
@@ -92,76 +93,107 @@ func (p *Pool) Start(a StartArgs, reply *Started) error {
 	return nil
 }
 
+// startAll starts machines until there are enough or one can't be had: those that are
+// there stay. It is an error if none is.
 func (p *Pool) startAll(h *hostvmm.Host, im *loader.Image, a StartArgs, reply *Started) error {
 	tickets := make(chan struct{}, max(a.Parallel, 1))
-	errs := make(chan error, a.N)
+	var all sync.WaitGroup
 	var mu sync.Mutex
+	var first error
+	failed := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return first != nil
+	}
 	for range a.N {
 		tickets <- struct{}{}
-		go func() {
+		if failed() {
+			break
+		}
+		all.Go(func() {
+			defer func() { <-tickets }()
 			took, err := p.startOne(h, im, a)
 			mu.Lock()
-			reply.FirstSleeps = append(reply.FirstSleeps, took)
-			mu.Unlock()
-			<-tickets
-			errs <- err
-		}()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				reply.FirstSleeps = append(reply.FirstSleeps, took)
+			case first == nil:
+				first = err
+			}
+		})
 	}
-	var first error
-	for range a.N {
-		if err := <-errs; err != nil && first == nil {
-			first = err
-		}
+	all.Wait()
+	if held := len(reply.FirstSleeps); first != nil && held > 0 {
+		reply.Refused = []string{fmt.Sprintf("a process that should hold %d machines holds %d: %s", a.N, held, withLimit(first))}
+		return nil
 	}
-	return first
+	if first != nil {
+		return errors.New(withLimit(first))
+	}
+	return nil
 }
 
-// startOne boots a machine and waits until it sleeps.
-func (p *Pool) startOne(h *hostvmm.Host, im *loader.Image, a StartArgs) (time.Duration, error) {
+// startOne boots a machine and waits until it sleeps. One that does not is gone.
+func (p *Pool) startOne(h *hostvmm.Host, im *loader.Image, a StartArgs) (took time.Duration, err error) {
 	start := time.Now()
 	m, err := hostvmm.New(h, im, vm.Config{Image: a.Image, Args: a.Args, Memory: a.Memory, CPUs: 1},
 		hostvmm.Options{SmallPages: true})
 	if err != nil {
 		return 0, err
 	}
-	ended := make(chan struct{})
-	p.mu.Lock()
-	p.machines = append(p.machines, m)
-	p.mu.Unlock()
+	ctx, stop := context.WithCancel(p.ctx)
+	ended := make(chan string, 1)
 	p.runs.Go(func() {
-		defer close(ended)
-		res, err := m.Run(p.ctx)
-		if p.ctx.Err() == nil {
-			p.mu.Lock()
-			p.ends = append(p.ends, describeEnd(res, err))
-			p.mu.Unlock()
-		}
+		res, err := m.Run(ctx)
+		stop()
+		ended <- describeEnd(res, err)
 	})
+	if err := awaitSleep(m, a.Limit, ended); err != nil {
+		stop()
+		return 0, errors.Join(err, discard(m, ended))
+	}
+	took = time.Since(start)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.machines = append(p.machines, m)
+	p.runs.Go(func() {
+		why := <-ended
+		if p.ctx.Err() != nil {
+			return // it was told to
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.ends = append(p.ends, why)
+	})
+	return took, nil
+}
+
+// awaitSleep waits until a machine sleeps. How it ended, if it did, stays in the channel.
+func awaitSleep(m *hostvmm.Machine, limit time.Duration, ended chan string) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	for late := time.After(a.Limit); !m.Parked(); {
+	for late := time.After(limit); !m.Parked(); {
 		select {
 		case <-tick.C:
-		case <-ended:
-			return 0, errors.New("a machine ended before it slept: " + p.lastEnd())
+		case why := <-ended:
+			ended <- why
+			return errors.New("a machine ended before it slept: " + why)
 		case <-late:
-			return 0, fmt.Errorf("a machine did not go to sleep within %v; the program must become idle", a.Limit)
+			return fmt.Errorf("a machine did not go to sleep within %v; the program must become idle", limit)
 		}
 	}
-	return time.Since(start), nil
+	return nil
+}
+
+// discard frees a machine that ends.
+func discard(m *hostvmm.Machine, ended chan string) error {
+	<-ended
+	return m.Close()
 }
 
 // pollEvery is how often a machine that boots is looked at.
 const pollEvery = 500 * time.Microsecond
-
-func (p *Pool) lastEnd() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.ends) == 0 {
-		return "stopped"
-	}
-	return p.ends[len(p.ends)-1]
-}
 
 func describeEnd(res vm.Result, err error) string {
 	switch {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -16,6 +17,10 @@ type Report struct {
 	Instances int    `json:"instances"`
 	MemoryMiB uint64 `json:"memory_mib"`
 	Processes int    `json:"processes"`
+
+	Started    int      `json:"started"`               // machines that were there to measure
+	NotStarted []string `json:"not_started,omitempty"` // why a process has fewer than it should
+	Lost       []string `json:"lost,omitempty"`        // processes that ended or failed, with their machines
 
 	StartTime        float64 `json:"start_s"`
 	FirstSleepMedian float64 `json:"first_sleep_median_s"` // from making a machine
@@ -84,11 +89,15 @@ func (r *Report) memory(before, after hostMemory, s Sample) {
 	r.Parts = append(r.Parts, Part{"the rest (estimate: KVM's own, other processes)", r.HostKiB - known, r.per(r.HostKiB - known)})
 }
 
-func (r *Report) per(kib int64) float64 { return float64(kib) / float64(r.Instances) }
+func (r *Report) per(kib int64) float64 { return float64(kib) / float64(max(r.Started, 1)) }
 
 // Failed says whether an instance was lost.
 func (r *Report) Failed() error {
 	switch {
+	case len(r.Lost) > 0:
+		return fmt.Errorf("processes were lost, and the machines in them: %s", strings.Join(r.Lost, "; "))
+	case r.Started < r.Instances:
+		return fmt.Errorf("%d of %d machines could not be started: %s", r.Instances-r.Started, r.Instances, strings.Join(r.NotStarted, "; "))
 	case len(r.EndedEarly) > 0:
 		return fmt.Errorf("%d of %d machines ended early, one with: %s", len(r.EndedEarly), r.Instances, r.EndedEarly[0])
 	case r.Answered < r.Instances:
@@ -111,8 +120,14 @@ func (r *Report) Table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
 	row("image", "%s, %d instances of %d MiB in %d process(es)", r.Image, r.Instances, r.MemoryMiB, r.Processes)
+	for _, why := range r.NotStarted {
+		row("not started", "%s", why)
+	}
+	for _, why := range r.Lost {
+		row("lost", "%s", why)
+	}
 	row("start", "%.2f s for all; each asleep after %.1f ms (median), %.1f ms (longest)", r.StartTime, 1e3*r.FirstSleepMedian, 1e3*r.FirstSleepMax)
-	row("alive", "%d of %d after %.0f s, %d asleep; %d answered a kick and slept again", r.Alive, r.Instances, r.HoldTime, r.Asleep, r.Answered)
+	row("alive", "%d of %d started after %.0f s, %d asleep; %d answered a kick and slept again", r.Alive, r.Started, r.HoldTime, r.Asleep, r.Answered)
 	row("host CPU", "%.3f s in %.0f s: %.4f %% of a core", r.CPU, r.HoldTime, r.CPUPercent)
 	row("wake-ups", "%d in all, %d at most of one instance", r.Wakeups, r.WakeupsMax)
 	row("exits to the VMM", "%d in all, %d at most of one instance", r.Exits, r.ExitsMax)
