@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/doze-vm/doze/hostvmm/qemu"
 )
 
 // The same images run under QEMU with KVM. A few programs say so: the guest is
@@ -19,6 +21,9 @@ func TestQEMUWithKVM(t *testing.T) {
 	}
 	for _, name := range []string{"microvm", "q35"} {
 		t.Run(name, func(t *testing.T) {
+			if err := qemu.ProbeKVM(t.Context(), qemu.Options{Machine: name}); err != nil {
+				t.Skip(err)
+			}
 			m := machine{name: name, tier: "kvm", flags: []string{"--vmm", "qemu", "--machine", name, "--accel", "kvm"}}
 			r := m.run(t, app(t, "hello"), "a", "b c")
 			r.ok(t)

@@ -96,6 +96,13 @@ func describeQEMU(ctx context.Context, line printLine) {
 		return
 	}
 	line("qemu", "%s, accelerators %s (%s)", info.Version, strings.Join(info.Accels, ", "), info.Path)
+	if err := (thisHost{}).kvmOpen(); err != nil {
+		line("qemu with kvm", "not usable: %s", oneLine(err))
+	} else if err := probeQEMU(qemu.MicroVM); err != nil {
+		line("qemu with kvm", "not usable: %s", oneLine(err))
+	} else {
+		line("qemu with kvm", "usable: a guest of two instructions runs")
+	}
 }
 
 func describeGo(ctx context.Context, line printLine) {

@@ -15,6 +15,8 @@ type thisHost struct{}
 
 func (thisHost) kvm() error { return probe() }
 
+func (thisHost) qemuKVM(machine string) error { return probeQEMU(machine) }
+
 // probe runs the two-instruction guest once.
 var probe = sync.OnceValue(func() error {
 	_, err := hostvmm.Probe()

@@ -7,7 +7,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/doze-vm/doze/hostvmm/qemu"
 	"github.com/doze-vm/doze/runtime_pv/embed"
@@ -64,8 +66,8 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"run", "--vmm", "xen", "x"}, `--vmm "xen": use auto, kvm or qemu`},
 		{[]string{"run", "--vmm", "kvm", "--accel", "tcg", "x"}, "--machine and --accel belong to QEMU"},
 		{[]string{"run", "--vmm", "qemu", "gone.doze"}, "gone.doze: no such image"},
-		{[]string{"run", "--vmm", "qemu", text}, "not a Doze image"},
-		{[]string{"run", "--vmm", "qemu", "--env", "A", text}, "not a Doze image"},
+		{[]string{"run", "--vmm", "qemu", "--accel", "tcg", text}, "not a Doze image"},
+		{[]string{"run", "--vmm", "qemu", "--accel", "tcg", "--env", "A", text}, "not a Doze image"},
 		{[]string{"run", "--vmm", "qemu", "./nowhere"}, "no such folder"},
 		{[]string{"build"}, "no package given"},
 		{[]string{"build", "a", "b"}, "one package at a time"},
@@ -174,16 +176,20 @@ func TestSize(t *testing.T) {
 }
 
 // testHost is a host that offers what its fields say.
-type testHost struct{ runs, opens error }
+type testHost struct{ runs, opens, qemu error }
 
-func (h testHost) kvm() error     { return h.runs }
-func (h testHost) kvmOpen() error { return h.opens }
+func (h testHost) kvm() error           { return h.runs }
+func (h testHost) kvmOpen() error       { return h.opens }
+func (h testHost) qemuKVM(string) error { return h.qemu }
 
 func TestChoose(t *testing.T) {
 	var (
 		no      = errors.New("nothing there")
-		missing = testHost{runs: no, opens: no}
-		broken  = testHost{runs: no}
+		missing = testHost{runs: no, opens: syscall.ENOENT, qemu: no}
+		barred  = testHost{runs: no, opens: &os.PathError{Op: "open", Path: "/dev/kvm", Err: syscall.EACCES}, qemu: no}
+		full    = testHost{runs: syscall.EMFILE, opens: syscall.EMFILE, qemu: no}
+		broken  = testHost{runs: no, qemu: no}
+		picky   = testHost{qemu: errors.New("QEMU aborted")}
 		good    = testHost{}
 		tcg     = backend{vmm: vmmQEMU, qemu: qemu.Options{Machine: qemu.MicroVM, Accel: qemu.TCG}}
 		kvm     = backend{vmm: vmmQEMU, qemu: qemu.Options{Machine: qemu.MicroVM, Accel: qemu.KVM}}
@@ -191,22 +197,29 @@ func TestChoose(t *testing.T) {
 		own     = backend{vmm: vmmKVM}
 	)
 	for _, c := range []struct {
-		name  string
-		flags backendFlags
-		host  testHost
-		want  backend
-		err   string
+		name    string
+		flags   backendFlags
+		host    testHost
+		want    backend
+		instead string
+		err     string
 	}{
-		{"auto, all well", backendFlags{vmm: "auto"}, good, own, ""},
-		{"auto, no /dev/kvm", backendFlags{vmm: "auto"}, missing, tcg, ""},
-		{"auto, KVM that runs nothing", backendFlags{vmm: "auto"}, broken, tcg, ""},
-		{"auto with an accelerator", backendFlags{vmm: "auto", accel: "tcg"}, good, tcg, ""},
-		{"auto with a machine", backendFlags{vmm: "auto", machine: "q35"}, good, q35, ""},
-		{"qemu", backendFlags{vmm: "qemu"}, good, kvm, ""},
-		{"qemu, no /dev/kvm", backendFlags{vmm: "qemu"}, missing, tcg, ""},
-		{"qemu with KVM that runs nothing", backendFlags{vmm: "qemu", accel: "kvm"}, broken, kvm, ""},
-		{"kvm", backendFlags{vmm: "kvm"}, good, own, ""},
-		{"kvm, no /dev/kvm", backendFlags{vmm: "kvm"}, missing, own, "nothing there: use --vmm qemu"},
+		{"auto, all well", backendFlags{vmm: "auto"}, good, own, "", ""},
+		{"auto, no /dev/kvm", backendFlags{vmm: "auto"}, missing, tcg, "which has no API: no such file", ""},
+		{"auto, no right to it", backendFlags{vmm: "auto"}, barred, tcg, "which has no API: open /dev/kvm: permission denied", ""},
+		{"auto, no descriptors", backendFlags{vmm: "auto"}, full, own, "", "--vmm auto: too many open files"},
+		{"auto, KVM that runs nothing", backendFlags{vmm: "auto"}, broken, own, "", "--vmm auto: nothing there: use --vmm qemu"},
+		{"auto, KVM that QEMU can't use", backendFlags{vmm: "auto"}, picky, own, "", ""},
+		{"auto with an accelerator", backendFlags{vmm: "auto", accel: "tcg"}, good, tcg, "", ""},
+		{"auto with a machine", backendFlags{vmm: "auto", machine: "q35"}, good, q35, "", ""},
+		{"qemu", backendFlags{vmm: "qemu"}, good, kvm, "", ""},
+		{"qemu, KVM that only we can't use", backendFlags{vmm: "qemu"}, testHost{runs: no}, kvm, "", ""},
+		{"qemu, no /dev/kvm", backendFlags{vmm: "qemu"}, missing, tcg, "emulates this machine: no such file", ""},
+		{"qemu, KVM that it can't use", backendFlags{vmm: "qemu"}, picky, tcg, "emulates this machine: QEMU aborted", ""},
+		{"qemu with TCG", backendFlags{vmm: "qemu", accel: "tcg"}, picky, tcg, "", ""},
+		{"qemu with KVM that it can't use", backendFlags{vmm: "qemu", accel: "kvm"}, picky, kvm, "", ""},
+		{"kvm", backendFlags{vmm: "kvm"}, good, own, "", ""},
+		{"kvm, no /dev/kvm", backendFlags{vmm: "kvm"}, missing, own, "", "nothing there: use --vmm qemu"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := c.flags.chooseOn(c.host)
@@ -216,8 +229,48 @@ func TestChoose(t *testing.T) {
 			}
 			require.NoError(t, err)
 			assert.NotEmpty(t, got.why)
-			got.why = ""
+			if c.instead == "" {
+				assert.Empty(t, got.instead)
+			}
+			assert.Contains(t, got.instead, c.instead)
+			assert.NotContains(t, got.instead, "\n")
+			got.why, got.instead = "", ""
 			assert.Equal(t, c.want, got)
 		})
+	}
+}
+
+// The answer about QEMU's KVM is kept, and asked for anew when it is old or another QEMU
+// is there.
+func TestTheVerdictAboutQEMUIsKept(t *testing.T) {
+	if _, err := os.Stat("/dev/kvm"); err != nil {
+		t.Skip(err)
+	}
+	bin, count := t.TempDir(), filepath.Join(t.TempDir(), "count")
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	install := func(script string) {
+		name := filepath.Join(bin, qemu.Binary)
+		require.NoError(t, os.WriteFile(name, []byte("#!/bin/sh\necho >>"+count+"\n"+script+"\n"), 0o700))
+	}
+	asked := func() int {
+		text, _ := os.ReadFile(count)
+		return len(text)
+	}
+	install("exit 85 # as QEMU ends when the guest has run")
+	for range 2 {
+		require.NoError(t, probeQEMU(qemu.MicroVM))
+		require.Equal(t, 1, asked())
+	}
+	require.NoError(t, probeQEMU(qemu.Q35))
+	require.Equal(t, 2, asked(), "another machine")
+	old := time.Now().Add(-verdictAge - time.Hour)
+	require.NoError(t, os.Chtimes(verdictFile(qemu.MicroVM), old, old))
+	require.NoError(t, probeQEMU(qemu.MicroVM))
+	require.Equal(t, 3, asked(), "it was old")
+	install("echo aborted >&2; exit 3 # another one")
+	for range 2 {
+		require.ErrorContains(t, probeQEMU(qemu.MicroVM), "aborted")
+		require.Equal(t, 4, asked())
 	}
 }

@@ -141,6 +141,7 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	if served != nil {
 		served.options.Symbols = kept.Symbols
 	}
+	backend.tell()
 	res, err := backend.run(ctx, vm.Config{
 		Image: path, Name: name, Args: args, Env: f.env, Memory: uint64(f.memory), MaxMemory: uint64(f.max), CPUs: f.cpus, MaxCPUs: f.maxCPUs,
 		Dir: f.dir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals, Idle: f.idle, SMP: f.smp, Strace: f.strace, Start: start,

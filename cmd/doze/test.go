@@ -113,6 +113,7 @@ func runTests(ctx context.Context, f testFlags, args gotest.Args) error {
 	if err != nil {
 		return fmt.Errorf("test: %w", err)
 	}
+	backend.tell()
 	tc, root, err := derive(ctx, args.Dir)
 	if err != nil {
 		return fmt.Errorf("test: %w", err)
