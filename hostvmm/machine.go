@@ -217,6 +217,10 @@ func (m *Machine) Answered() bool {
 // Running says whether Run has neither ended nor failed to start.
 func (m *Machine) Running() bool { return m.running.Load() && !m.ended.Load() }
 
+// OnRest has f called whenever all vCPUs go to sleep and no deadline is near, by the last
+// of them: f must be quick. Before Run.
+func (m *Machine) OnRest(f func()) { m.clock.rested = f }
+
 // Memory is the machine's memory, for those who account for it.
 func (m *Machine) Memory() []byte { return m.mem }
 

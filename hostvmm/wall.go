@@ -24,6 +24,7 @@ const (
 type wall struct {
 	vm     *kvm.VM
 	asleep func() bool
+	rested func() // nil: nobody wants to know
 	seq    *atomic.Uint32
 	value  *atomic.Int64
 
@@ -78,6 +79,9 @@ func (w *wall) tick() {
 // rest is called before the machine sleeps for so long that a tick would only
 // find it asleep.
 func (w *wall) rest() {
+	if w.rested != nil {
+		w.rested()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.armed && w.timer.Stop() {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"runtime/debug"
 	"sync"
 
 	"github.com/doze-vm/doze/hostvmm"
@@ -31,13 +30,7 @@ func (thisHost) kvmOpen() error {
 	return err
 }
 
-// heapLimit is what the command may allocate before it collects garbage.
-const heapLimit = 64 << 20
-
 func runHostvmm(ctx context.Context, c vm.Config, attach ...func(*hostvmm.Machine) func()) (vm.Result, error) {
-	// Go forces a collection every two minutes, which would wake this process
-	// while its machine sleeps.
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(heapLimit)
+	noCollections()
 	return hostvmm.Run(ctx, c, attach...)
 }

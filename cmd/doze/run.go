@@ -138,14 +138,15 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 		return fmt.Errorf("run: %w", err)
 	}
 	defer served.close()
+	waste := newCollector()
 	if served != nil {
-		served.options.Symbols = kept.Symbols
+		served.options.Symbols, served.options.Answered = kept.Symbols, waste.answered
 	}
 	backend.tell()
 	res, err := backend.run(ctx, vm.Config{
 		Image: path, Name: name, Args: args, Env: f.env, Memory: uint64(f.memory), MaxMemory: uint64(f.max), CPUs: f.cpus, MaxCPUs: f.maxCPUs,
 		Dir: f.dir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals, Idle: f.idle, SMP: f.smp, Strace: f.strace, Start: start,
-	}, served.attach)
+	}, waste.attach, served.attach)
 	if err != nil {
 		return fmt.Errorf("run %s: %w", target, err)
 	}

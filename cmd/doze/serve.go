@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
-	"runtime"
-	"runtime/metrics"
-	"sync"
 	"syscall"
 	"time"
 
@@ -73,7 +70,6 @@ func (f *runFlags) serve(b backend, image, program string, start time.Time, sign
 		}
 	}
 	o.Kill = func() { kill(vm.Signal(syscall.SIGKILL)) }
-	o.Answered = collect()
 	return s, nil
 }
 
@@ -115,28 +111,5 @@ func (s *served) attach(m *hostvmm.Machine) (detach func()) {
 func (s *served) close() {
 	if s != nil {
 		_ = s.remove()
-	}
-}
-
-// garbage is how much may be allocated between two collections.
-const garbage = 4 << 20
-
-// collect returns a function that collects garbage if there is enough: the process
-// has the runtime not do it by itself, since a machine that sleeps makes none.
-func collect() func() {
-	var mu sync.Mutex
-	allocated := func() uint64 {
-		s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-		metrics.Read(s)
-		return s[0].Value.Uint64()
-	}
-	var last uint64
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if now := allocated(); now-last > garbage {
-			runtime.GC()
-			last = now
-		}
 	}
 }

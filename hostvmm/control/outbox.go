@@ -25,16 +25,20 @@ func InputLine(n int) string { return "input " + strconv.Itoa(n) + "\n" }
 // Outbox holds the control lines for a guest that takes them byte by byte. The
 // zero value is ready; any goroutine may use it.
 type Outbox struct {
-	mu   sync.Mutex
-	text []byte
+	mu    sync.Mutex
+	text  []byte // reused
+	taken int    // bytes of it
 }
 
 // Put adds a line and reports whether there was room.
 func (o *Outbox) Put(line string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.text)+len(line) > maxWaiting {
+	if len(o.text)-o.taken+len(line) > maxWaiting {
 		return false
+	}
+	if len(o.text)+len(line) > maxWaiting { // what was taken makes room
+		o.text, o.taken = append(o.text[:0], o.text[o.taken:]...), 0
 	}
 	o.text = append(o.text, line...)
 	return true
@@ -44,10 +48,9 @@ func (o *Outbox) Put(line string) bool {
 func (o *Outbox) Take(b []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	n := copy(b, o.text)
+	n := copy(b, o.text[o.taken:])
 	clear(b[n:])
-	o.text = o.text[n:]
-	if len(o.text) == 0 {
-		o.text = nil
+	if o.taken += n; o.taken == len(o.text) {
+		o.text, o.taken = o.text[:0], 0
 	}
 }

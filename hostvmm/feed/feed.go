@@ -14,7 +14,8 @@ const maxPiece = 64 << 10
 // Guest is where input goes. The feed's goroutine calls both.
 type Guest interface {
 	// Input takes the next bytes and returns how many it took. The rest is kept
-	// until it asks again. An error ends the feed.
+	// until it asks again, and what it took is used for the bytes that come then. An
+	// error ends the feed.
 	Input(b []byte) (int, error)
 	// InputEnds says that the input ends after total bytes.
 	InputEnds(total uint64)
@@ -26,6 +27,7 @@ type Feed struct {
 	guest Guest
 	asked chan int
 	done  chan struct{}
+	buf   []byte // of one piece, reused
 }
 
 // Start makes a feed; without a reader the input is at its end. Stop ends it.
@@ -82,7 +84,10 @@ func (f *Feed) read(room int) ([]byte, error) {
 	if f.r == nil {
 		return nil, io.EOF
 	}
-	b := make([]byte, room)
+	if room > len(f.buf) {
+		f.buf = make([]byte, room)
+	}
+	b := f.buf[:room]
 	for tries := 0; room > 0 && tries < maxEmptyReads; tries++ {
 		if n, err := f.r.Read(b); n > 0 || err != nil {
 			return b[:n], err

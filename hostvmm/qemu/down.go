@@ -73,16 +73,20 @@ func (d *down) pass(signals <-chan vm.Signal) {
 	}
 }
 
-func (d *down) send(text string) error {
+// send sends a line and what comes with it, if anything does.
+func (d *down) send(line string, with ...byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, err := d.ours.WriteString(text)
+	_, err := d.ours.WriteString(line)
+	if err == nil && len(with) > 0 {
+		_, err = d.ours.Write(with)
+	}
 	return err
 }
 
 // Input implements feed.Guest.
 func (d *down) Input(b []byte) (int, error) {
-	if err := d.send(control.InputLine(len(b)) + string(b)); err != nil {
+	if err := d.send(control.InputLine(len(b)), b...); err != nil {
 		return 0, err
 	}
 	return len(b), nil
