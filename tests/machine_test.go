@@ -2,6 +2,7 @@ package tests
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/doze-vm/doze/hostvmm/qemu"
 )
 
 // machine is a way to boot an image.
@@ -37,6 +40,18 @@ func needsKVM() string {
 		return "no KVM: " + err.Error()
 	}
 	f.Close()
+	return ""
+}
+
+// needsQEMUWithKVM says why QEMU's KVM does not run guests in a machine, where our own
+// VMM may run them.
+func needsQEMUWithKVM(name string) string {
+	if why := cmp.Or(needsKVM(), needsQEMU()); why != "" {
+		return why
+	}
+	if err := qemu.ProbeKVM(context.Background(), qemu.Options{Machine: name}); err != nil {
+		return err.Error()
+	}
 	return ""
 }
 

@@ -2,7 +2,6 @@ package tests
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/doze-vm/doze/hostvmm"
 	"github.com/doze-vm/doze/hostvmm/loader"
+	"github.com/doze-vm/doze/hostvmm/qemu"
 	"github.com/doze-vm/doze/hostvmm/vm"
 )
 
@@ -76,7 +76,7 @@ func onMovers(t *testing.T, memory uint64, cpus int, test func(t *testing.T, m *
 	}{
 		{"kvm", "kvm", needsKVM(), startKVM},
 		{"microvm", "qemu", needsQEMU(), startTCG},
-		{"microvm-kvm", "kvm", cmp.Or(needsKVM(), needsQEMU()), startQEMUWithKVM},
+		{"microvm-kvm", "kvm", needsQEMUWithKVM(qemu.MicroVM), startQEMUWithKVM},
 	} {
 		if tier := os.Getenv("DOZE_TIER"); c.missing != "" || tier != "" && tier != c.tier {
 			continue

@@ -1,13 +1,10 @@
 package tests
 
 import (
-	"cmp"
 	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-
-	"github.com/doze-vm/doze/hostvmm/qemu"
 )
 
 // The same images run under QEMU with KVM. A few programs say so: the guest is
@@ -16,13 +13,10 @@ func TestQEMUWithKVM(t *testing.T) {
 	if tier := os.Getenv("DOZE_TIER"); tier != "" && tier != "kvm" {
 		t.Skip("the kvm tier tests QEMU with KVM")
 	}
-	if why := cmp.Or(needsKVM(), needsQEMU()); why != "" {
-		t.Skip(why)
-	}
 	for _, name := range []string{"microvm", "q35"} {
 		t.Run(name, func(t *testing.T) {
-			if err := qemu.ProbeKVM(t.Context(), qemu.Options{Machine: name}); err != nil {
-				t.Skip(err)
+			if why := needsQEMUWithKVM(name); why != "" {
+				t.Skip(why)
 			}
 			m := machine{name: name, tier: "kvm", flags: []string{"--vmm", "qemu", "--machine", name, "--accel", "kvm"}}
 			r := m.run(t, app(t, "hello"), "a", "b c")

@@ -21,6 +21,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/doze-vm/doze/hostvmm/qemu"
+
 	"github.com/doze-vm/doze/ci/onecpu"
 )
 
@@ -192,7 +194,7 @@ func onEachKVM(t *testing.T, test func(t *testing.T, m machine)) {
 		}
 	}
 	t.Run("qemu", func(t *testing.T) {
-		if why := needsQEMU(); why != "" {
+		if why := needsQEMUWithKVM(qemu.MicroVM); why != "" {
 			t.Skip(why)
 		}
 		test(t, machine{"qemu", "kvm", []string{"--vmm", "qemu", "--accel", "kvm"}, needsQEMU})

@@ -84,7 +84,7 @@ func (m *testMachine) run(ctx context.Context, binary string, args []string) err
 	res, err := m.backend().run(ctx, vm.Config{
 		Image: path, Name: binary, Args: args, Env: m.environment(dir), Memory: m.memory(size), CPUs: m.CPUs,
 		Dir: dir, TreeWritable: true, Stdout: os.Stdout, Stderr: os.Stdout, Idle: m.Idle, Strace: m.Strace, Start: start,
-	})
+	}, newCollector().attach)
 	if err != nil {
 		return err
 	}

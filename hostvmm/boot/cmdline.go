@@ -172,7 +172,11 @@ func join(words []string, limit int) (string, error) {
 		escape(&b, w)
 	}
 	if b.Len() >= limit {
-		return "", fmt.Errorf("arguments and environment take %d bytes of the machine's command line, which holds %d: pass fewer, or use --vmm kvm (%d)", b.Len(), limit-1, HostLimit-1)
+		hint := "pass fewer"
+		if limit < HostLimit {
+			hint = fmt.Sprintf("pass fewer, or use --vmm kvm (%d)", HostLimit-1)
+		}
+		return "", fmt.Errorf("arguments and environment take %d bytes of the machine's command line, which holds %d: %s", b.Len(), limit-1, hint)
 	}
 	return b.String(), nil
 }
