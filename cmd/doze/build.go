@@ -17,7 +17,7 @@ func newBuild() *cobra.Command {
 	return &cobra.Command{
 		Use:   "build [-o IMAGE] [--embed DIR:/PATH]... [go build flags] PACKAGE",
 		Short: "Build an image from a main package",
-		Long: `Builds an image from a main package: a path, an import path, or module
+		Long: `Builds an image from a main package: a path, .go files, an import path, or module
 path@version. The flags are those of go build. The image is called like the
 package, with .doze added, unless -o names it.
 

@@ -46,8 +46,9 @@ func newRun() *cobra.Command {
 		Use:   "run [flags] IMAGE|PACKAGE [ARG]...",
 		Short: "Boot an image, or a package built into one",
 		Long: `Boots an image as a virtual machine, passes its stdin, stdout and stderr on, and
-exits with the status of the program in it. A package is built first and kept in
-the cache folder. Flags of doze stand before the image; what follows it belongs
+exits with the status of the program in it. A package is built first, with the flags
+of go build that --tags and --build-flag give, and kept in the cache folder; .go
+files that follow a .go file are files of one package. Flags of doze stand before the image; what follows it belongs
 to the program. Nothing is read of stdin before the program reads.
 
 SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 go to the program. The
