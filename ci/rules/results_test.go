@@ -44,18 +44,32 @@ func deferredUses(f *ast.File) (places []token.Pos) {
 		if failure == "" || len(others) == 0 {
 			return true
 		}
-		for _, s := range body.List {
-			d, ok := s.(*ast.DeferStmt)
-			if !ok {
-				continue
-			}
-			if lit, ok := d.Call.Fun.(*ast.FuncLit); ok && len(uses(lit, map[string]bool{failure: true})) > 0 {
+		for _, lit := range deferred(body) {
+			if len(uses(lit, map[string]bool{failure: true})) > 0 {
 				places = append(places, uses(lit, others)...)
 			}
 		}
 		return true
 	})
 	return places
+}
+
+// deferred are the function literals that a body defers, at any depth but that of other
+// functions.
+func deferred(body *ast.BlockStmt) (list []*ast.FuncLit) {
+	ast.Inspect(body, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncLit:
+			return false
+		case *ast.DeferStmt:
+			if lit, ok := n.Call.Fun.(*ast.FuncLit); ok {
+				list = append(list, lit)
+			}
+			return false
+		}
+		return true
+	})
+	return list
 }
 
 // namedResults are the name of the error among a function's results, and the others.
@@ -108,6 +122,8 @@ func TestDeferredUsesAreFound(t *testing.T) {
 	}{
 		"closes what was returned":   {"func f() (m *M, err error) { defer func() { if err != nil { m.Close() } }(); return nil, err }", 1},
 		"a literal":                  {"var f = func() (m *M, err error) { defer func() { if err != nil { m.Close() } }(); return nil, err }", 1},
+		"in a block":                 {"func f() (m *M, err error) { if x { defer func() { if err != nil { m.Close() } }() }; return nil, err }", 1},
+		"of another function":        {"func f() (m *M, err error) { g(func() { defer func() { if err != nil { m.Close() } }() }); return nil, err }", 0},
 		"says why and returns none":  {"func f() (m *M, err error) { defer func() { if r := recover(); r != nil { m, err = nil, r } }(); return }", 0},
 		"undoes by a variable":       {"func f() (m *M, err error) { x := n(); defer func() { if err != nil { x.Close() } }(); return nil, err }", 0},
 		"adds to the error":          {"func f() (err error) { defer func() { err = join(err, g()) }(); return nil }", 0},

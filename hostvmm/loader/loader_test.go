@@ -206,3 +206,11 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// What is no file is refused at once: to open a FIFO waits for a writer.
+func TestAFIFOIsNoImage(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, unix.Mkfifo(name, 0o600))
+	_, err := Open(name)
+	require.ErrorIs(t, err, errNotImage)
+}
