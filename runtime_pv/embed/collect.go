@@ -28,7 +28,7 @@ type collector struct {
 }
 
 // ErrTooMuch says that an archive would hold more than fits into a machine.
-var ErrTooMuch = errors.New("files have more than the most")
+var ErrTooMuch = errors.New("more than an image can carry")
 
 // largest is how much an archive may hold: more fits into no machine, and the
 // whole is held in memory here.
@@ -58,7 +58,7 @@ func (c *collector) walk(t Tree, rel, source string, info fs.FileInfo) error {
 	e := entry{source: source, info: info}
 	if info.Mode().IsRegular() {
 		if c.size += info.Size(); c.size > largest {
-			return fmt.Errorf("embed %s: with %s the %w of %d MiB: embed less", t.Dir, source, ErrTooMuch, largest>>20)
+			return fmt.Errorf("embed %s: with %s there is %w, %d MiB: embed less", t.Dir, source, ErrTooMuch, largest>>20)
 		}
 	}
 	switch info.Mode().Type() {
