@@ -33,8 +33,9 @@ func TestTheVMMStaysSmall(t *testing.T) {
 		require.NoError(t, cmd.Start())
 		copied := func(n int) {
 			go func() {
-				for piece := bytes.Repeat([]byte("y\n"), 32<<10); n > 0; n -= len(piece) {
-					if _, err := in.Write(piece[:min(n, len(piece))]); err != nil {
+				piece := bytes.Repeat([]byte("y\n"), 32<<10)
+				for left := n; left > 0; left -= len(piece) {
+					if _, err := in.Write(piece[:min(left, len(piece))]); err != nil {
 						return
 					}
 				}

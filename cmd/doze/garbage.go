@@ -21,24 +21,24 @@ const (
 	// collectDelay is how long the machine must sleep: one that is about to go on
 	// shall not wait for it.
 	collectDelay = time.Second
-	// checkEvery bounds how often the figures are asked for.
-	checkEvery = 100 * time.Millisecond
 )
 
 // collector decides when. Any goroutine may call its methods.
 type collector struct {
 	asleep func() bool
 
-	mu      sync.Mutex
-	timer   *time.Timer
-	armed   bool
-	checked time.Time
-	last    uint64 // bytes allocated by the last collection
-	asked   bool   // somebody outside had the VMM work, and will again
+	mu     sync.Mutex
+	timer  *time.Timer
+	armed  bool
+	figure [1]metrics.Sample
+	last   uint64 // bytes allocated by the last collection
+	asked  bool   // somebody outside had the VMM work, and will again
 }
 
 func newCollector() *collector {
-	return &collector{asleep: func() bool { return false }, last: allocated()}
+	c := &collector{asleep: func() bool { return false }, figure: [1]metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}}
+	c.last = c.allocated()
+	return c
 }
 
 // noCollections has Go collect only when the limit is reached.
@@ -60,21 +60,14 @@ func (c *collector) attach(m *hostvmm.Machine) (detach func()) {
 // does not matter then.
 func (c *collector) answered() { c.afterWork(true) }
 
-// afterWork is called when something was done that may have left garbage. A machine
-// that rests often is looked at later, all of the others now: a timer that finds nothing
-// to do would wake the host.
+// afterWork is called when something was done that may have left garbage. To look costs
+// less than a hundredth of a park; a timer that finds nothing to do would wake the host.
 func (c *collector) afterWork(asked bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked = c.asked || asked
-	if c.armed {
+	if c.armed || c.allocated()-c.last < garbage {
 		return
-	}
-	if now := time.Now(); now.Sub(c.checked) >= checkEvery {
-		c.checked = now
-		if allocated()-c.last < garbage {
-			return
-		}
 	}
 	c.armed = true
 	if c.timer == nil {
@@ -90,12 +83,12 @@ func (c *collector) collect() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.armed = false
-	if allocated()-c.last < garbage || !c.asked && !c.asleep() {
+	if c.allocated()-c.last < garbage || !c.asked && !c.asleep() {
 		return
 	}
 	c.asked = false
 	debug.FreeOSMemory()
-	c.last = allocated()
+	c.last = c.allocated()
 }
 
 func (c *collector) stop() {
@@ -107,9 +100,9 @@ func (c *collector) stop() {
 	}
 }
 
-// allocated is how many bytes of heap the process has allocated so far.
-func allocated() uint64 {
-	s := [1]metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(s[:])
-	return s[0].Value.Uint64()
+// allocated is how many bytes of heap the process has allocated so far. To ask allocates
+// nothing. The lock is held.
+func (c *collector) allocated() uint64 {
+	metrics.Read(c.figure[:])
+	return c.figure[0].Value.Uint64()
 }

@@ -66,7 +66,6 @@ func TestGarbageIsCollectedAtRest(t *testing.T) {
 		if c.garbage > 0 { // it comes back at the next rest
 			require.Eventually(t, func() bool { w.mu.Lock(); defer w.mu.Unlock(); return !w.armed }, time.Minute, time.Millisecond)
 			asleep.Store(true)
-			time.Sleep(checkEvery)
 			w.afterWork(false)
 			require.Eventually(t, collected, time.Minute, time.Millisecond, name)
 			continue
@@ -75,23 +74,21 @@ func TestGarbageIsCollectedAtRest(t *testing.T) {
 	}
 }
 
-// A machine that rests often asks for the figures now and then only.
+// A rest without garbage arms no timer and makes no garbage.
 func TestRestsAreCheap(t *testing.T) {
 	w := newCollector()
-	w.afterWork(false)
+	assert.Zero(t, testing.AllocsPerRun(100, func() { w.afterWork(false) }))
 	assert.False(t, w.armed)
-	checked := w.checked
-	w.afterWork(false)
-	assert.Equal(t, checked, w.checked)
-	assert.True(t, w.armed, "it is looked at later")
+	litter(2 * garbage)
 	w.stop()
 	w.afterWork(false)
-	assert.Equal(t, checked, w.checked, "it has ended")
+	assert.Nil(t, w.timer, "the machine has ended")
 }
 
-// BenchmarkFigures is what a rest costs at most, ten times a second.
-func BenchmarkFigures(b *testing.B) {
+// BenchmarkRest is what a rest costs.
+func BenchmarkRest(b *testing.B) {
+	w := newCollector()
 	for b.Loop() {
-		allocated()
+		w.afterWork(false)
 	}
 }
