@@ -141,6 +141,25 @@ func TestKernelDoesNotAskCPUID(t *testing.T) {
 	}
 }
 
+// Devices run on a vCPU's goroutine and under the machine's lock: they never touch the
+// host. Output leaves by one package, and what talks to it by one file.
+func TestDevicesDoNotTouchTheHost(t *testing.T) {
+	_, files := parsed(t, parser.ImportsOnly)
+	for name, f := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		for _, spec := range f.Imports {
+			switch spec.Path.Value {
+			case `"io"`, `"os"`, `"net"`, `"golang.org/x/sys/unix"`:
+				assert.False(t, under(name, "hostvmm/device"), "%s imports %s: a device must not touch the host", name, spec.Path.Value)
+			case `"github.com/doze-vm/doze/hostvmm/output"`:
+				assert.Equal(t, "hostvmm/printing.go", name, "what is printed leaves by one file")
+			}
+		}
+	}
+}
+
 func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	_, files := parsed(t, parser.ParseComments|parser.PackageClauseOnly)
 	says := map[string]bool{}

@@ -160,11 +160,10 @@ func (c *Console) broken() {
 
 // errno returns an error's number, EIO for one without.
 func errno(err error) uint32 {
-	var number syscall.Errno
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case errors.As(err, &number):
+	}
+	if number := (syscall.Errno)(0); errors.As(err, &number) {
 		return uint32(number)
 	}
 	return uint32(syscall.EIO)

@@ -25,6 +25,7 @@ type queue struct {
 	desc, avail, used uint64
 	next              uint16 // avail index to be looked at
 	counts            QueueCounts
+	last              chain // what walk returned last; the next one takes its memory
 }
 
 // QueueCounts are what a queue has seen, over all resets of its device.
@@ -34,7 +35,8 @@ type QueueCounts struct {
 	Bytes    uint64 // in their buffers that were read or written
 }
 
-// chain is a request: what the device may read, and what it may write.
+// chain is a request: what the device may read, and what it may write. It holds until the
+// queue's next one is looked at.
 type chain struct {
 	head               uint16
 	readable, writable [][]byte
@@ -166,8 +168,9 @@ func load16(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
 
 // walk follows a chain. A chain has at most as many descriptors as the queue, so
 // a loop in it ends there.
-func (q *queue) walk(mem Memory, desc []byte, head uint16) (chain, error) {
-	c := chain{head: head}
+func (q *queue) walk(mem Memory, desc []byte, head uint16) (c chain, err error) {
+	c = chain{head: head, readable: q.last.readable[:0], writable: q.last.writable[:0], at: q.last.at[:0]}
+	defer func() { q.last = c }()
 	at := uint32(head)
 	for range q.size {
 		if at >= q.size {
