@@ -17,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/doze-vm/doze/hostvmm/api"
 )
 
 // printer is a `doze run` whose standard output is the test's to read, or not to.
@@ -111,6 +113,27 @@ func TestReaderThatNeverReads(t *testing.T) {
 			assert.Equal(t, 143, p.status(t))
 		}
 	})
+}
+
+// Nor does such a reader hold up the machine's API, or doze stop.
+func TestAPIBesideAReaderThatNeverReads(t *testing.T) {
+	f := newFleet(t)
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	said := newWords()
+	cmd := f.command("run", "--vmm", "kvm", "--name", "stuck", app(t, "output"), "ticker")
+	cmd.Stdout, cmd.Stderr = w, said
+	require.NoError(t, cmd.Start())
+	w.Close()
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	said.await(t, "tick 15\n") // the pipe has been full for long
+	assert.Equal(t, api.StateRunning, f.status("stuck").State)
+	assert.Contains(t, f.do("stats", "stuck"), "stuck")
+	f.do("pause", "stuck")
+	f.do("resume", "stuck")
+	f.do("stop", "stuck")
+	assert.Equal(t, 143, ended(t, cmd))
 }
 
 func TestExitBesideAReaderThatNeverReads(t *testing.T) {
