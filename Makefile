@@ -4,7 +4,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit test-kvm test-qemu test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-still bench-density soak fuzz boot std lint setup setup-run clean
+.PHONY: help build run test test-unit test-kvm test-qemu test-linux test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-still bench-density soak fuzz boot std lint setup setup-run clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,8 +15,8 @@ build: ## build the command, bin/doze
 run: setup-run build ## boot apps/hello as a virtual machine
 	bin/doze run ./apps/hello
 
-test: build ## the tiers unit, kvm and qemu; says which ran
-	@ci/tiers unit kvm qemu
+test: build ## the tiers unit, kvm, qemu and linux; says which ran
+	@ci/tiers unit kvm qemu linux
 
 test-unit: ## the unit tier alone
 	@ci/tiers unit
@@ -26,6 +26,9 @@ test-kvm: build ## the kvm tier alone: images under hostvmm on /dev/kvm
 
 test-qemu: build ## the qemu tier alone: the same images under QEMU, emulated
 	@ci/tiers qemu
+
+test-linux: build ## the linux tier alone: calls answered in machines as in a process
+	@ci/tiers linux
 
 test-nested: build ## the kvm tier on upstream KVM inside an emulated machine
 	@ci/tiers nested

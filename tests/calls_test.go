@@ -6,6 +6,20 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
+func TestNobodyIsForgottenInACall(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		for _, cpus := range []string{"1", "2", "4"} {
+			rounds := "300"
+			if m.tier == "qemu" {
+				rounds = "100"
+			}
+			r := m.run(t, "--cpus", cpus, app(t, "contend"), "-rounds", rounds)
+			r.ok(t)
+			assert.Contains(t, r.stdout, "contend: nobody was forgotten\n")
+		}
+	})
+}
+
 func TestCallsThatGoWrongOrWait(t *testing.T) {
 	onEach(t, func(t *testing.T, m machine) {
 		r := m.run(t, app(t, "calls"))

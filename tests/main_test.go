@@ -73,6 +73,10 @@ func missing(tier string) string {
 		return needsKVM()
 	case "qemu":
 		return needsQEMU()
+	case "linux":
+		if needsKVM() != "" {
+			return needsQEMU()
+		}
 	}
 	return ""
 }

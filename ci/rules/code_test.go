@@ -5,6 +5,8 @@ import (
 	"go/parser"
 	"go/token"
 	"path"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -112,7 +114,7 @@ func (d direction) allows(imported string) bool {
 // Where package unsafe may be used: beneath Go, where the host talks to /dev/kvm
 // or shares memory with a guest, and in the programs that do what none should, or
 // make system calls themselves.
-var mayBeUnsafe = []string{"kernel", "drivers", "runtime_pv/goroot", "hostvmm", "apps/calls", "apps/faults", "apps/mappings", "apps/pipes", "apps/remaps", "apps/steal", "apps/still", "apps/zeroed", "pv"}
+var mayBeUnsafe = []string{"kernel", "drivers", "runtime_pv/goroot", "hostvmm", "apps/calls", "apps/contend", "apps/faults", "apps/fuzzcalls", "apps/mappings", "apps/pipes", "apps/probes", "apps/remaps", "apps/steal", "apps/still", "apps/zeroed", "pv"}
 
 func TestUnsafeStaysWhereItBelongs(t *testing.T) {
 	_, files := parsed(t, parser.ParseComments)
@@ -171,5 +173,38 @@ func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	}
 	for dir, ok := range says {
 		assert.True(t, ok, "%s has no package comment", dir)
+	}
+}
+
+// kernelFiles are the files of the kernel in the derived standard library.
+const kernelFiles = "runtime_pv/goroot/_std/runtime/doze_"
+
+// ownMemory lists the files of the kernel that read and write memory by its address:
+// their own structures, page tables, pages shared with the VMM, devices. All others
+// serve calls, and know of the program's memory only what doze_user.go copies.
+var ownMemory = []string{
+	"balloon", "boot", "cmdline", "console", "exit", "fill", "idle", "input", "memory", "pages", "pit", "proctext", "release",
+	"serial", "slots", "tables", "text", "threads", "time", "topology", "tree", "user", "vcpumove", "vcpus",
+}
+
+// byAddress are the functions of kernel/mmio that touch memory, and of doze_user.go
+// those that do so without a look at whose it is.
+var byAddress = regexp.MustCompile(`\bmmio\.(Load|Store|Copy|Clear|Zero|Or64|Xchg64|OutString)`)
+var byTrial = regexp.MustCompile(`\b(dozeTry(Copy|Clear|Load32)|dozeRep(Movsb|Stosb)|dozeLoad32)\b`)
+
+func TestCallsTouchTheProgramsMemoryThroughOneDoor(t *testing.T) {
+	for _, name := range tracked(t, ".go") {
+		part, ok := strings.CutPrefix(name, kernelFiles)
+		if !ok {
+			continue
+		}
+		part = strings.TrimSuffix(part, ".go")
+		text := read(t, name)
+		if !slices.Contains(ownMemory, part) {
+			assert.NotRegexp(t, byAddress, string(text), "%s: use dozeGet, dozePut and their like", name)
+		}
+		if part != "user" {
+			assert.NotRegexp(t, byTrial, string(text), "%s: use dozeUserRead and its like", name)
+		}
 	}
 }

@@ -66,15 +66,30 @@ func (f *FS) named(a uintptr) {
 // unlink takes an entry away, and the node with it if that was all that kept it.
 // A directory must be empty.
 func (f *FS) unlink(a uintptr) {
-	node := entryAt(a).node
-	f.detach(a)
+	e := entryAt(a)
+	node := e.node
+	f.takeOut(a)
+	i := f.inode(node)
+	if i.is(TypeDir) {
+		i.links = 0
+	}
+	if i.links == 0 && (i.holds != 0 || i.maps != 0) {
+		i.entry = a // who holds it may ask what it was called
+		f.Hold(e.dir)
+	} else {
+		f.give(a, e.size())
+	}
 	f.gone(node)
 }
 
 // gone frees a node that has lost a name, if it was the last.
 func (f *FS) gone(node Node) {
-	if i := f.inode(node); i.is(TypeDir) {
+	i := f.inode(node)
+	if i.is(TypeDir) {
 		i.links = 0
+	}
+	if i.links == 0 {
+		i.flags |= lost
 	}
 	f.reap(node)
 }
@@ -96,6 +111,12 @@ func (f *FS) unnamed(a uintptr) {
 
 // detach takes an entry out of its directory and frees it; the node stays.
 func (f *FS) detach(a uintptr) {
+	f.takeOut(a)
+	f.give(a, entryAt(a).size())
+}
+
+// takeOut takes an entry out of its directory; entry and node stay.
+func (f *FS) takeOut(a uintptr) {
 	f.unnamed(a)
 	e := entryAt(a)
 	d := f.inode(e.dir)
@@ -112,7 +133,6 @@ func (f *FS) detach(a uintptr) {
 	d.dataLen--
 	f.changed(e.dir)
 	f.hashOut(a)
-	f.give(a, e.size())
 }
 
 // point makes an entry stand for another node. It needs no memory, so it can't
@@ -181,7 +201,8 @@ func (f *FS) after(dir *inode, cookie uint64) (d Dirent, ok bool) {
 	return Dirent{e.text(), n.ino, n.mode & TypeMask, e.cookie + 1}, true
 }
 
-// parent is the directory above, 0 if dir has been removed.
+// parent is the directory above, or was when dir was removed. It is 0 for one that
+// another took the place of.
 func (f *FS) parent(dir Node) Node {
 	if dir == f.root {
 		return dir
@@ -204,8 +225,8 @@ func (f *FS) callFill(dir Node, tag uint32) {
 }
 
 // Path writes the path of a node to the end of the size bytes at buf and
-// returns it. It fails with ENOENT if the node has no name (any more), with
-// ERANGE if there is no room.
+// returns it: of a node that has lost its last name, what that was. It fails with
+// ENOENT if that is not known, with ERANGE if there is no room.
 func (f *FS) Path(n Node, buf, size uintptr) (string, Errno) {
 	end := buf + size
 	p := end

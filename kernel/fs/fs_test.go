@@ -186,18 +186,47 @@ func TestWhatIsHeldLivesOn(t *testing.T) {
 	require.Zero(t, w.rmdir("/d"))
 	assert.Equal(t, "still here", w.read(f))
 	assert.Zero(t, w.inode(f).links)
-	_, errno := w.Lookup(d, "..", Follow)
-	assert.Equal(t, ENOENT, errno)
+	up, errno := w.Lookup(d, "..", Follow)
+	require.Zero(t, errno)
+	assert.Equal(t, w.Root(), up.Node)
 	p, errno := w.Lookup(d, "new", Parent)
 	require.Zero(t, errno)
 	_, errno = w.Make(p, TypeFile, 0)
 	assert.Equal(t, ENOENT, errno, "nothing is made in a directory that is gone")
+	assert.True(t, w.Lost(f) && w.Lost(d) && !w.Lost(w.Root()))
 	buf := w.takePage()
-	_, errno = w.Path(f, buf, PageSize)
-	assert.Equal(t, ENOENT, errno)
+	path, errno := w.Path(f, buf, PageSize)
+	assert.Zero(t, errno)
+	assert.Equal(t, "/f", path, "what it was called last")
 	w.givePage(buf)
+	p, _ = w.Lookup(w.Root(), "back", Parent)
+	assert.Equal(t, ENOENT, w.Link(p, f, true), "a file that has lost its names gets no other")
 	w.Release(f)
 	w.Release(d)
+	w.finish()
+}
+
+// Directories that were removed live as long as what was last in them: and go with it,
+// however deep.
+func TestRemovedDirectoriesGoWithWhatWasInThem(t *testing.T) {
+	w := newWorld(t, 1<<10)
+	dirs, path := []string{}, ""
+	for range 500 {
+		path += "/d"
+		require.Zero(t, w.mkdir(path, 0o755))
+		dirs = append(dirs, path)
+	}
+	deepest := w.node(path)
+	w.Hold(deepest)
+	for i := len(dirs) - 1; i >= 0; i-- {
+		require.Zero(t, w.rmdir(dirs[i]))
+	}
+	buf := w.takePage()
+	last, errno := w.Path(deepest, buf, PageSize)
+	assert.Zero(t, errno)
+	assert.Equal(t, path, last)
+	w.givePage(buf)
+	w.Release(deepest)
 	w.finish()
 }
 

@@ -25,6 +25,7 @@ const (
 	ReadOnly = 1 << iota // nothing of it changes, and nothing in it
 	Dynamic              // a directory that the fill hook keeps up to date
 	Magic                // a link that the follow hook follows
+	lost                 // it had a name once, and has none any more
 )
 
 const inodeSize = 128
@@ -40,7 +41,7 @@ type inode struct {
 	root    uintptr // the page tree; or a directory's first entry
 	data    uintptr // bytes used in place, or a link's text; or a directory's last entry; or what a FIFO knows
 	dataLen uintptr // how many bytes in place; or how many entries
-	entry   uintptr // a directory's only entry; else the latest of its entries, if it is left
+	entry   uintptr // a directory's only entry; else the latest of its entries, if it is left; without a name the last, which holds its directory
 	pages   uintptr // of data
 	height  uint32  // of the page tree
 	tag     uint32  // what the owner of special nodes knows them by
@@ -99,16 +100,32 @@ func (f *FS) Mapped(n Node, pages int) {
 	f.reap(n)
 }
 
-// reap frees a node that has neither a name nor a holder.
+// reap frees a node that has neither a name nor a holder, and so on with the directory
+// that it was in.
 func (f *FS) reap(n Node) {
+	for n != 0 {
+		n = f.reapOne(n)
+	}
+}
+
+// reapOne frees a node and returns the directory that it does not hold any more, 0 if
+// there is none.
+func (f *FS) reapOne(n Node) (up Node) {
 	i := f.inode(n)
 	if i.links != 0 || i.holds != 0 || i.maps != 0 || n == f.root {
-		return
+		return 0
+	}
+	if i.entry != 0 { // the last one, which it kept
+		e := entryAt(i.entry)
+		up = e.dir
+		f.inode(up).holds--
+		f.give(i.entry, e.size())
+		i.entry = 0
 	}
 	switch {
 	case i.is(TypeFile) && i.pages > fewPages:
 		i.data, f.doomed = uintptr(f.doomed), n
-		return
+		return up
 	case i.is(TypeFile):
 		f.dropPages(i, 0, maxPages)
 	case i.is(TypeLink) && i.dataLen == 0 && i.data != 0:
@@ -116,6 +133,7 @@ func (f *FS) reap(n Node) {
 	}
 	f.nodes--
 	f.give(uintptr(n), inodeSize)
+	return up
 }
 
 // Mark gives a node these flags and no others, and a tag for the hooks.
@@ -162,6 +180,9 @@ type Info struct {
 	Dev                 uint64 // what a device node stands for
 	Atime, Mtime, Ctime int64
 }
+
+// Lost reports whether n had a name once, and has none any more.
+func (f *FS) Lost(n Node) bool { return f.inode(n).flags&lost != 0 }
 
 // Stat fills st.
 func (f *FS) Stat(n Node, st *Info) {

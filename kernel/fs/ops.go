@@ -143,7 +143,7 @@ func (f *FS) Link(p Place, n Node, unnamed bool) Errno {
 		return EPERM
 	case i.flags&ReadOnly != 0:
 		return EROFS
-	case i.links == 0 && !unnamed:
+	case i.links == 0 && (!unnamed || i.flags&lost != 0):
 		return ENOENT
 	case i.links == ^uint32(0):
 		return EMLINK

@@ -26,6 +26,7 @@ var dozeBootInfo struct {
 	most       uint32 // vCPUs that there can come to be
 	vmm, accel dozeWord
 
+	stack                 uintptr // where the first thread's stack begins
 	args, argsEnd, envEnd uintptr // the program's arguments and environment, as strings with zeros
 }
 
@@ -249,6 +250,7 @@ func dozeFirstThread(v *dozeVCPU, stack uintptr) {
 	t.rip, t.rsp = dozeStartPC(), stack
 	t.fs = v.tls
 	t.mask = 0
+	t.comm = dozeFirstComm()
 	now := dozeNow()
 	t.state, t.on, t.since = dozeStateRunning, v, now
 	v.current = t

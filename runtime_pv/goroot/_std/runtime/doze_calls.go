@@ -3,8 +3,6 @@ package runtime
 // The Linux calls this kernel serves, by number
 // (arch/x86/entry/syscalls/syscall_64.tbl).
 
-import "internal/runtime/doze/mmio"
-
 // dozeKeep as a call's result means: the thread's RAX is already what it must
 // be. No call returns this value, which is no valid address and no error.
 const dozeKeep = 1<<63 | 1
@@ -15,6 +13,7 @@ const (
 	dozeENOENT       = 2
 	dozeESRCH        = 3
 	dozeEINTR        = 4
+	dozeE2BIG        = 7
 	dozeEBADF        = 9
 	dozeEAGAIN       = 11
 	dozeENOMEM       = 12
@@ -31,7 +30,9 @@ const (
 	dozeEPIPE        = 32
 	dozeERANGE       = 34
 	dozeENAMETOOLONG = 36
+	dozeENOLCK       = 37
 	dozeENOSYS       = 38
+	dozeEOVERFLOW    = 75
 	dozeENOTSUP      = 95
 	dozeETIMEDOUT    = 110
 )
@@ -61,7 +62,10 @@ func dozeSyscall() {
 	if t.resumed&(1<<dozeWaitShift-1) == dozeWaitBefore {
 		t.resumed >>= dozeWaitShift
 	}
-	nr := t.rax
+	if t.resumed == dozeWaitNone {
+		t.done = 0 // it is a new call
+	}
+	nr := uintptr(uint32(t.rax)) // Linux looks at no more
 	if dozeBootInfo.strace && t.from == 0 {
 		if dozeTraceWaits(t) {
 			dozeSettle()
@@ -71,6 +75,7 @@ func dozeSyscall() {
 	}
 	if r := dozeServe(t, nr); r != dozeKeep {
 		t.rax = r
+		dozeLetGo(t)
 		dozeClearUp(t)
 	}
 	if dozeBootInfo.strace && t.at == 0 {
@@ -84,16 +89,16 @@ func dozeServe(t *dozeThread, nr uintptr) uintptr {
 	switch nr {
 	// Threads, time and signals: what the runtime needs in steady state.
 	case 202:
-		return dozeFutex(a, b, c, d)
+		return dozeFutex(a, b, c, d, t.r9)
 	case 228:
 		return dozeClockGettime(t, a, b)
 	case 24:
 		dozeYield()
 		return 0
 	case 35:
-		return dozeSleepFor(a)
+		return dozeNanosleep(a, b)
 	case 230:
-		return dozeClockNanosleep(b, c)
+		return dozeClockNanosleep(t, a, b, c, d)
 	case dozeCallSysmonWait, dozeCallSysmonDelay:
 		return dozeSysmonCall(t, nr, a)
 	case dozeCallBalloon:
@@ -102,7 +107,7 @@ func dozeServe(t *dozeThread, nr uintptr) uintptr {
 	case dozeCallClearUp:
 		return t.result
 	case dozeCallNetpollWait:
-		return dozeEpollWait(t, a, b, c, dozeNanoseconds(int64(d)), false)
+		return dozeEpollWait(t, a, b, c, dozeNanoseconds(int64(d)))
 	case 1:
 		return dozeWrite(a, b, c)
 	case 0:
@@ -116,17 +121,17 @@ func dozeServe(t *dozeThread, nr uintptr) uintptr {
 	case 10:
 		return dozeMprotect(t, a, b, c)
 	case 234:
-		return dozeTgkill(t, b, c)
+		return dozeTgkill(t, a, b, c)
 	case 200:
-		return dozeTgkill(t, a, b)
+		return dozeTgkill(t, dozeMainTID, a, b)
 	case 62:
 		return dozeKill(t, a, b)
 	case 15:
 		return dozeSigreturn(t)
 	case 13:
-		return dozeSigaction(a, b, c)
+		return dozeSigaction(a, b, c, d)
 	case 14:
-		return dozeSigprocmask(t, a, b, c)
+		return dozeSigprocmask(t, a, b, c, d)
 	case 131:
 		return dozeSigaltstack(t, a, b)
 	case 56:
@@ -153,13 +158,15 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 	case 110, 102, 104, 107, 108, 111, 124:
 		return 0 // getppid, uids and gids, getpgrp, getsid: root, its own session
 	case 204:
-		return dozeGetaffinity(b, c)
+		return dozeGetaffinity(a, b, c)
 	case 318:
-		return dozeGetrandom(t, a, b)
+		return dozeGetrandomCall(t, a, b, c)
 	case 96:
-		return dozeGettimeofday(a)
+		return dozeGettimeofday(a, b)
 	case 201:
-		return uintptr(dozeWallNow() / 1e9) // time
+		return dozeTimeCall(a)
+	case 227:
+		return dozeClockSettime(t, a, b)
 	case 63:
 		return dozeUname(a)
 	case 38:
@@ -173,7 +180,7 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 	case 224:
 		return dozeTimerGettime(a, b)
 	case 225:
-		return 0 // timer_getoverrun
+		return dozeTimerOverrun(a)
 	case 226:
 		return dozeTimerDelete(a)
 	case 27:
@@ -199,9 +206,13 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 	case 99:
 		return dozeSysinfo(a)
 	case 229:
-		return dozeClockGetres(a, b)
-	case 97, 302:
-		return dozeRlimit(t, nr)
+		return dozeClockGetres(t, a, b)
+	case 97:
+		return dozeGetrlimit(a, b)
+	case 160:
+		return dozeSetrlimit(a, b)
+	case 302:
+		return dozePrlimit(a, b, c, t.r10)
 	case 162:
 		return 0 // sync
 	case 25:
@@ -216,6 +227,8 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 		return dozeFcntl(a, b, c)
 	case 32:
 		return dozeDup(a, 0, 0)
+	case 436:
+		return dozeCloseRange(a, b, c)
 	case 33, 292:
 		return dozeDup3(a, b, c, nr == 292)
 	case 7, 22, 213, 232, 233, 271, 281, 284, 290, 291, 293, 441:
@@ -231,7 +244,7 @@ func dozeServeRest(t *dozeThread, nr uintptr) uintptr {
 func dozeSysmonCall(t *dozeThread, nr, addr uintptr) uintptr {
 	if nr == dozeCallSysmonDelay {
 		addr = 0
-	} else if mmio.Load32(addr) != 0 {
+	} else if v, ok := dozeGetWord(addr); !ok || v != 0 {
 		return 0
 	}
 	if dozeAgentWaits() {
@@ -242,51 +255,18 @@ func dozeSysmonCall(t *dozeThread, nr, addr uintptr) uintptr {
 	return dozeKeep
 }
 
-func dozeClockGettime(t *dozeThread, id, ts uintptr) uintptr {
-	var ns int64
-	switch id {
-	case 0, 5: // REALTIME, REALTIME_COARSE
-		ns = dozeWallNow()
-	case 1, 4, 6, 7: // MONOTONIC, RAW, COARSE, BOOTTIME
-		ns = dozeNow()
-	case 2: // PROCESS_CPUTIME_ID
-		ns = dozeProcessTime()
-	case 3: // THREAD_CPUTIME_ID
-		ns = dozeThreadTime(t)
-	default:
-		return dozeErr(dozeEINVAL)
-	}
-	mmio.Store64(ts, uint64(ns/1e9))
-	mmio.Store64(ts+8, uint64(ns%1e9))
-	return 0
-}
-
-func dozeGettimeofday(tv uintptr) uintptr {
-	us := dozeWallNow() / 1000
-	mmio.Store64(tv, uint64(us/1e6))
-	mmio.Store64(tv+8, uint64(us%1e6))
-	return 0
-}
-
-func dozeSleepFor(ts uintptr) uintptr { return dozeNanosleep(dozeAfter(ts)) }
-
-func dozeClockNanosleep(flags, ts uintptr) uintptr {
-	const absolute = 1
-	if flags&absolute == 0 {
-		return dozeSleepFor(ts)
-	}
-	return dozeNanosleep(int64(mmio.Load64(ts))*1e9 + int64(mmio.Load64(ts+8)))
-}
-
 // dozeMainTID is the number of the first thread, and the process's.
 const dozeMainTID = 1
 
-func dozeTgkill(t *dozeThread, tid, sig uintptr) uintptr {
-	to := dozeByTID(tid)
-	if to == nil {
-		return dozeErr(dozeESRCH)
+func dozeTgkill(t *dozeThread, group, tid, sig uintptr) uintptr {
+	if int32(tid) <= 0 || int32(group) <= 0 {
+		return dozeErr(dozeEINVAL)
 	}
-	if sig >= dozeSignals {
+	to := dozeByTID(uintptr(uint32(tid)))
+	switch sig = uintptr(uint32(sig)); {
+	case to == nil || uint32(group) != dozeMainTID:
+		return dozeErr(dozeESRCH)
+	case sig >= dozeSignals:
 		return dozeErr(dozeEINVAL)
 	}
 	t.rax = 0
@@ -301,7 +281,7 @@ func dozeKill(t *dozeThread, pid, sig uintptr) uintptr {
 	if p := int32(pid); p > 1 || p < -1 {
 		return dozeErr(dozeESRCH)
 	}
-	if sig >= dozeSignals {
+	if sig = uintptr(uint32(sig)); sig >= dozeSignals {
 		return dozeErr(dozeEINVAL)
 	}
 	t.rax = 0
@@ -313,10 +293,11 @@ func dozeKill(t *dozeThread, pid, sig uintptr) uintptr {
 
 // dozeClone serves clone(2) for a thread that shares everything.
 func dozeClone(t *dozeThread, flags, stack, tls uintptr) uintptr {
-	const (
-		vm, thread, settls = 0x100, 0x10000, 0x80000
-	)
-	if flags&(vm|thread) != vm|thread || stack == 0 {
+	const vm, sighand, thread, settls = 0x100, 0x800, 0x10000, 0x80000
+	switch {
+	case flags&thread != 0 && flags&sighand == 0, flags&sighand != 0 && flags&vm == 0:
+		return dozeErr(dozeEINVAL)
+	case flags&(vm|thread) != vm|thread || stack == 0:
 		return dozeErr(dozeENOSYS)
 	}
 	n := dozeNewThread()
@@ -325,7 +306,8 @@ func dozeClone(t *dozeThread, flags, stack, tls uintptr) uintptr {
 	}
 	n.dozeContext = t.dozeContext
 	n.rax, n.rsp = 0, stack
-	n.fs, n.mxcsr, n.mask, n.keepCaps = t.fs, t.mxcsr, t.mask, t.keepCaps
+	n.fs, n.mxcsr, n.mask = t.fs, t.mxcsr, t.mask
+	n.keepCaps, n.noNewPrivs, n.comm = t.keepCaps, t.noNewPrivs, t.comm
 	if flags&settls != 0 {
 		n.fs = tls
 	}
@@ -335,23 +317,29 @@ func dozeClone(t *dozeThread, flags, stack, tls uintptr) uintptr {
 
 func dozeArchPrctl(t *dozeThread, code, addr uintptr) uintptr {
 	const setFS, getFS = 0x1002, 0x1003
-	switch code {
+	switch uint32(code) {
 	case setFS:
+		if addr >= dozeUserLimit {
+			return dozeErr(dozeEPERM)
+		}
 		t.fs = addr
 	case getFS:
-		mmio.Store64(addr, uint64(t.fs))
+		return dozePutOr(addr, &t.fs, 0)
 	default:
 		return dozeErr(dozeEINVAL)
 	}
 	return 0
 }
 
-// dozeGetaffinity answers with the vCPUs (and the size of a mask, as Linux does).
-func dozeGetaffinity(n, mask uintptr) uintptr {
-	if n < 8 {
+// dozeGetaffinity serves sched_getaffinity(2) with the vCPUs, and the size of a mask.
+func dozeGetaffinity(pid, n, mask uintptr) uintptr {
+	const word = 8
+	n = uintptr(uint32(n))
+	switch {
+	case n*8 < max(uintptr(dozeBootInfo.most), 1) || n%word != 0:
 		return dozeErr(dozeEINVAL)
+	case int32(pid) != 0 && dozeByTID(uintptr(uint32(pid))) == nil:
+		return dozeErr(dozeESRCH)
 	}
-	mmio.Clear(mask, n)
-	mmio.Store64(mask, dozeOnline)
-	return 8
+	return dozePutOr(mask, &dozeOnline, word)
 }

@@ -84,6 +84,9 @@ func (w *dozeWords) decode(p, dst uintptr) uintptr {
 			c = dozeHexDigit(mmio.Load8(p))<<4 | dozeHexDigit(mmio.Load8(p+1))
 			p += 2
 		}
+		if c == 0 {
+			continue // it stands for a word of no bytes
+		}
 		mmio.Store8(dst, c)
 		dst++
 	}
@@ -236,17 +239,37 @@ func dozeImageRegions() {
 	r.Set(data, alignUp(m.end, dozePage), fixed|dozeCanRead|dozeCanWrite)
 }
 
+// dozeG0Stack is what the runtime takes below the first stack pointer as g0's stack
+// (rt0_go).
+const dozeG0Stack = 64 << 10
+
+// dozeStackNeeds returns how many arguments and variables the command line has, and an
+// upper bound for the bytes of their text.
+func dozeStackNeeds(cmdline uintptr) (strings, text uintptr) {
+	w := dozeWords{p: cmdline}
+	for args := false; w.next(); {
+		if args || w.after("doze.env=") != 0 {
+			strings++
+			text += w.p - w.word + 1
+		}
+		args = args || w.is("--")
+	}
+	return strings, text
+}
+
 // dozeBuildStack maps the first thread's stack, writes argc, argv, envp, auxv
-// and their strings to its upper part, and returns the stack pointer. The runtime
-// takes the 64 KiB below it as g0's stack.
+// and their strings to its upper part, and returns the stack pointer.
 func dozeBuildStack(cmdline uintptr) uintptr {
-	const words = 64 << 10 // of the upper part for argv and envp, the rest for strings
-	base := uintptr(dozeMainStackHi - dozeMainStack)
-	if !dozeMem.regions.Set(base, dozeMainStackHi, dozeSmall) {
-		dozeFatal("no memory for the first stack")
+	const others, random = 32, 32 // words beside argv and envp; bytes behind the strings
+	strings, size := dozeStackNeeds(cmdline)
+	words := alignUp((strings+others)*8, dozePage)
+	base := dozeMainStackHi - alignUp(dozeG0Stack+words+size+random, dozePage)
+	if base < dozeMmapHigh || !dozeMem.regions.Set(base, dozeMainStackHi, dozeSmall) {
+		dozeFatal("no memory for the first stack, with the program's arguments")
 	}
 	dozeImageRegions()
-	sp := base + 64<<10
+	dozeBootInfo.stack = base
+	sp := base + dozeG0Stack
 	at, text := sp+8, sp+words
 	var argc uint64
 	put := func(v uintptr) {
@@ -260,7 +283,9 @@ func dozeBuildStack(cmdline uintptr) uintptr {
 	for w.next() {
 		put(text)
 		text = w.decode(w.word, text)
-		argc++
+		if argc++; argc == 1 {
+			dozeKeepExe(dozeBootInfo.args, text-1)
+		}
 	}
 	dozeBootInfo.argsEnd = text
 	put(0)
@@ -281,4 +306,32 @@ func dozeBuildStack(cmdline uintptr) uintptr {
 		put(v)
 	}
 	return sp
+}
+
+// dozeExe is the program's name as it was started: what lies on the first stack is
+// the program's to change.
+var dozeExe struct {
+	name [dozePathMax]byte
+	n    uintptr
+}
+
+func dozeKeepExe(p, end uintptr) {
+	dozeExe.n = min(end-p, dozePathMax)
+	mmio.Copy(dozeAddr(&dozeExe.name[0]), p, dozeExe.n)
+}
+
+// dozeFirstComm is the name of the first thread: the last part of the program's.
+func dozeFirstComm() (comm [dozeCommSize]byte) {
+	n := 0
+	for _, c := range dozeExe.name[:dozeExe.n] {
+		if n++; c == '/' {
+			n = 0
+		} else if n < dozeCommSize {
+			comm[n-1] = c
+		}
+		if n == 0 {
+			comm = [dozeCommSize]byte{}
+		}
+	}
+	return comm
 }

@@ -124,16 +124,12 @@ func dozeConsoleEvent() {
 // dozeConsoleWrite serves write(2) to standard output and error, whose open file has
 // the descriptor's number in obj. t.done is how far a call that waited is, t.sent the
 // ticket of what the device has of it.
-func dozeConsoleWrite(t *dozeThread, f *dozeFile, p, n uintptr) uintptr {
+func dozeConsoleWrite(t *dozeThread, f *dozeFile, s dozeParts) uintptr {
 	stream := dozeStreamOf(f.obj)
 	c := dozeConsole(stream)
 	if c == nil {
-		return dozeUARTSend(t, stream, p, n)
+		return dozeUARTSend(t, f, stream, s)
 	}
-	if t.resumed == dozeWaitNone {
-		t.done = 0
-	}
-	t.resumed = dozeWaitNone
 	for {
 		if t.sent != 0 {
 			written, errno, ok := c.Result(int(t.sent - 1))
@@ -141,7 +137,7 @@ func dozeConsoleWrite(t *dozeThread, f *dozeFile, p, n uintptr) uintptr {
 				if c.WantInterrupts(true); c.Collect() {
 					continue
 				}
-				return dozeWaitOn(dozeStreamAddr(stream), dozeForever, true)
+				return dozeWaitOn(f, dozeStreamAddr(stream))
 			}
 			t.sent = 0
 			t.done += uintptr(written)
@@ -152,7 +148,7 @@ func dozeConsoleWrite(t *dozeThread, f *dozeFile, p, n uintptr) uintptr {
 				return t.wrote(uintptr(errno))
 			}
 		}
-		if t.done == n {
+		if t.done == s.n {
 			return t.wrote(0)
 		}
 		at, room := c.Space()
@@ -163,10 +159,10 @@ func dozeConsoleWrite(t *dozeThread, f *dozeFile, p, n uintptr) uintptr {
 			if !c.Ready() {
 				return t.wrote(console.EIO)
 			}
-			return dozeWaitOn(dozeStreamAddr(stream), dozeForever, true)
+			return dozeWaitOn(f, dozeStreamAddr(stream))
 		}
-		part := min(n-t.done, room)
-		part -= dozeTryCopy(at, p+t.done, part)
+		part := min(s.n-t.done, room)
+		part -= s.read(at, t.done, part)
 		if part == 0 {
 			return t.wrote(dozeEFAULT)
 		}

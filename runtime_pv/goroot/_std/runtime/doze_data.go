@@ -2,13 +2,7 @@ package runtime
 
 // Reading and writing the files of the tree.
 
-import (
-	"internal/runtime/doze/fs"
-	"internal/runtime/doze/mmio"
-)
-
-// dozeMostBytes bounds one read or write, as Linux does (MAX_RW_COUNT).
-const dozeMostBytes = 0x7ffff000
+import "internal/runtime/doze/fs"
 
 // dozeNodeRead copies n bytes of a file from off on to the program's p.
 func dozeNodeRead(node fs.Node, p, n, off uintptr) uintptr {
@@ -29,9 +23,9 @@ func dozeNodeRead(node fs.Node, p, n, off uintptr) uintptr {
 		}
 		var left uintptr
 		if from == 0 {
-			left = dozeTryClear(p+done, size)
+			left = dozeUserClear(p+done, size)
 		} else {
-			left = dozeTryCopy(p+done, from, size)
+			left = dozeUserWrite(p+done, from, size)
 		}
 		if done += size - left; left != 0 {
 			if done == 0 {
@@ -55,7 +49,7 @@ func dozeNodeWrite(node fs.Node, p, n, off uintptr) uintptr {
 		if to, size, errno = f.Prepare(node, uint64(off+done), uint64(n-done)); errno != 0 {
 			break
 		}
-		left := dozeTryCopy(to, p+done, size)
+		left := dozeUserRead(to, p+done, size)
 		if done += size - left; left != 0 {
 			errno = dozeEFAULT
 		}
@@ -78,19 +72,6 @@ func dozeNodeSeek(node fs.Node, off uintptr, hole bool) uintptr {
 	return uintptr(at)
 }
 
-// dozeFileOf returns the regular file of a descriptor that is open for reading
-// or for writing.
-func dozeFileOf(fd uintptr, write bool) (*dozeFile, fs.Node, uintptr) {
-	f := dozeFd(fd)
-	if f == nil || f.flags&dozeOPath != 0 || write && f.flags&dozeOAccess == dozeORdonly || !write && f.flags&dozeOAccess == dozeOWronly {
-		return nil, 0, dozeEBADF
-	}
-	if f.kind != dozeFileNode || dozeFiles().Type(fs.Node(f.obj)) != fs.TypeFile {
-		return nil, 0, dozeEINVAL
-	}
-	return f, fs.Node(f.obj), 0
-}
-
 // dozeTruncate serves truncate(2) and ftruncate(2).
 func dozeTruncate(node fs.Node, errno, size uintptr) uintptr {
 	switch {
@@ -102,22 +83,9 @@ func dozeTruncate(node fs.Node, errno, size uintptr) uintptr {
 	return dozeErr(dozeTree.fs.Truncate(node, uint64(size)))
 }
 
-// dozeFallocate serves fallocate(2).
-func dozeFallocate(t *dozeThread, fd, mode, off, n uintptr) uintptr {
-	_, node, errno := dozeFileOf(fd, true)
-	switch f := &dozeTree.fs; {
-	case errno != 0:
-	case mode&^fs.KeepSize == 0:
-		return dozeReserveFile(t, node, mode, off, n)
-	default:
-		errno = f.Allocate(node, uint32(mode), uint64(off), uint64(n))
-	}
-	return dozeErr(errno)
-}
-
 // dozeReserveFile makes the pages of a file from off on that are missing: all, or none.
 func dozeReserveFile(t *dozeThread, node fs.Node, mode, off, n uintptr) uintptr {
-	f, end := &dozeTree.fs, off+n
+	f, end := dozeFiles(), off+n
 	at, until := dozeSliceOf(t)
 	if at == 0 {
 		if errno := f.Allocatable(node, uint32(mode), uint64(off), uint64(n)); errno != 0 {
@@ -142,44 +110,159 @@ func dozeReserveFile(t *dozeThread, node fs.Node, mode, off, n uintptr) uintptr 
 	return 0
 }
 
-// dozeCopyRange serves copy_file_range(2), and sendfile(2) between two files. The
-// offsets are addresses of such, 0 for the file's position.
-func dozeCopyRange(in, inOff, out, outOff, n uintptr) uintptr {
-	from, src, errno := dozeFileOf(in, false)
-	if errno != 0 {
-		return dozeErr(errno)
-	}
-	to, dst, errno := dozeFileOf(out, true)
+// dozeFallocate serves fallocate(2).
+func dozeFallocate(t *dozeThread, fd, mode, off, n uintptr) uintptr {
+	f, errno := dozeWriter(fd)
 	switch {
 	case errno != 0:
 		return dozeErr(errno)
-	case to.flags&dozeOAppend != 0:
-		return dozeErr(dozeEBADF)
+	case f.kind == dozeFilePipeOut:
+		return dozeErr(dozeESPIPE)
+	case f.kind != dozeFileNode:
+		return dozeErr(dozeENODEV)
 	}
-	a, b := from.pos, to.pos
-	if inOff != 0 && !dozeCopyIn(dozeAddr(&a), inOff, 8) || outOff != 0 && !dozeCopyIn(dozeAddr(&b), outOff, 8) {
-		return dozeErr(dozeEFAULT)
+	node := fs.Node(f.obj)
+	if mode&^fs.KeepSize == 0 {
+		return dozeReserveFile(t, node, mode, off, n)
 	}
-	n = min(n, dozeMostBytes)
-	if int(a) < 0 || int(b) < 0 || src == dst && a < b+n && b < a+n {
+	return dozeErr(dozeFiles().Allocate(node, uint32(mode), uint64(off), uint64(n)))
+}
+
+// dozeFtruncate serves ftruncate(2).
+func dozeFtruncate(fd, size uintptr) uintptr {
+	if int(size) < 0 {
 		return dozeErr(dozeEINVAL)
 	}
-	done, errno := dozeCopyNode(dst, b, src, a, n)
-	if done == 0 && errno != 0 {
-		return dozeErr(errno)
+	f := dozeUsable(fd)
+	switch {
+	case f == nil:
+		return dozeErr(dozeEBADF)
+	case f.kind != dozeFileNode || dozeFiles().Type(fs.Node(f.obj)) != fs.TypeFile || f.flags&dozeOAccess == dozeORdonly:
+		return dozeErr(dozeEINVAL)
 	}
-	dozeAdvance(from, inOff, a+done)
-	dozeAdvance(to, outOff, b+done)
+	return dozeErr(dozeTree.fs.Truncate(fs.Node(f.obj), uint64(size)))
+}
+
+// dozeCopyEnd is one side of a copy between files.
+type dozeCopyEnd struct {
+	f     *dozeFile
+	at    uintptr // where in the file
+	where uintptr // address of an offset, 0 for the file's position
+}
+
+// open finds one side of a copy: its open file, and its offset.
+func (e *dozeCopyEnd) open(f *dozeFile, errno, where uintptr) uintptr {
+	if errno != 0 {
+		return errno
+	}
+	e.f, e.at, e.where = f, f.pos, where
+	if where != 0 && !dozeGet(where, &e.at) {
+		return dozeEFAULT
+	}
+	return 0
+}
+
+// regular says why an end is no regular file.
+func (e *dozeCopyEnd) regular() (errno uintptr) {
+	if e.f.kind != dozeFileNode {
+		return dozeEINVAL
+	}
+	switch dozeFiles().Type(fs.Node(e.f.obj)) {
+	case fs.TypeFile:
+		return 0
+	case fs.TypeDir:
+		return fs.EISDIR
+	}
+	return dozeEINVAL
+}
+
+// advance writes back how far a copy is.
+func (e *dozeCopyEnd) advance(done uintptr) bool {
+	at := e.at + done
+	if e.where == 0 {
+		e.f.pos = at
+		return true
+	}
+	return dozePut(e.where, &at)
+}
+
+// dozeCopyRange serves copy_file_range(2). The offsets are addresses of such.
+func dozeCopyRange(in, inOff, out, outOff, n, flags uintptr) uintptr {
+	var a, b dozeCopyEnd
+	if dozeUsable(in) == nil || dozeUsable(out) == nil {
+		return dozeErr(dozeEBADF)
+	}
+	errno := a.open(dozeUsable(in), 0, inOff)
+	if errno == 0 {
+		errno = b.open(dozeUsable(out), 0, outOff)
+	}
+	if errno == 0 && flags != 0 {
+		errno = dozeEINVAL
+	}
+	if errno == 0 {
+		errno = a.regular()
+	}
+	if errno == 0 {
+		errno = b.regular()
+	}
+	switch {
+	case errno != 0:
+		return dozeErr(errno)
+	case a.f.flags&dozeOAccess == dozeOWronly || b.f.flags&dozeOAccess == dozeORdonly || b.f.flags&dozeOAppend != 0:
+		return dozeErr(dozeEBADF)
+	case a.at+n < a.at || b.at+n < b.at:
+		return dozeErr(dozeEOVERFLOW)
+	case int(a.at) < 0 || int(b.at) < 0:
+		return dozeErr(dozeEINVAL)
+	case int(b.at+min(n, dozeMostBytes)) < 0:
+		return dozeErr(fs.EFBIG)
+	}
+	size := uintptr(dozeTree.fs.Size(fs.Node(a.f.obj)))
+	n = min(n, max(size, a.at)-a.at, dozeMostBytes)
+	if a.f.obj == b.f.obj && a.at < b.at+n && b.at < a.at+n {
+		return dozeErr(dozeEINVAL)
+	}
+	if n == 0 {
+		return 0 // and no offset is written back
+	}
+	return dozeCopyEnds(&a, &b, n)
+}
+
+// dozeCopyEnds copies n bytes between two regular files.
+func dozeCopyEnds(a, b *dozeCopyEnd, n uintptr) uintptr {
+	done, errno := dozeCopyNode(fs.Node(b.f.obj), b.at, fs.Node(a.f.obj), a.at, n)
+	switch {
+	case done == 0 && errno != 0:
+		return dozeErr(errno)
+	case !a.advance(done) || !b.advance(done):
+		return dozeErr(dozeEFAULT)
+	}
 	return done
 }
 
-// dozeAdvance writes back how far a copy is.
-func dozeAdvance(f *dozeFile, off, at uintptr) {
-	if off == 0 {
-		f.pos = at
-		return
+// dozeSendfile serves sendfile(2) between files; Go reads and writes where it
+// can't be.
+func dozeSendfile(out, in, off, n uintptr) uintptr {
+	var a, b dozeCopyEnd
+	f, errno := dozeReader(in)
+	if errno = a.open(f, errno, off); errno != 0 {
+		return dozeErr(errno)
 	}
-	dozeCopyOut(off, dozeAddr(&at), 8)
+	if int(a.at) < 0 || int(n) < 0 || off != 0 && dozeSeekable(f, a.at) != 0 {
+		return dozeErr(dozeEINVAL)
+	}
+	if f, errno = dozeWriter(out); b.open(f, errno, 0) != 0 {
+		return dozeErr(dozeEBADF)
+	}
+	if a.regular() != 0 || b.regular() != 0 || b.f.flags&dozeOAppend != 0 {
+		return dozeErr(dozeEINVAL)
+	}
+	size := uintptr(dozeTree.fs.Size(fs.Node(a.f.obj)))
+	n = min(n, max(size, a.at)-a.at, dozeMostBytes)
+	if a.f.obj == b.f.obj && a.at < b.at+n && b.at < a.at+n {
+		return dozeErr(dozeEINVAL)
+	}
+	return dozeCopyEnds(&a, &b, n)
 }
 
 // dozeCopyNode copies between two files.
@@ -194,11 +277,7 @@ func dozeCopyNode(dst fs.Node, to uintptr, src fs.Node, from, n uintptr) (done, 
 		if errno != 0 {
 			return done, errno
 		}
-		if at == 0 {
-			mmio.Clear(put, room)
-		} else {
-			mmio.Copy(put, at, room)
-		}
+		dozeFillPiece(put, at, room)
 		done += room
 		f.Wrote(dst, uint64(to+done))
 	}

@@ -280,6 +280,23 @@ TEXT ·dozeRepStosb(SB),NOSPLIT|NOFRAME,$0-24
 	MOVQ	CX, left+16(FP)
 	RET
 
+// func dozeTryLoad32(p uintptr) (v uint32, ok bool)
+TEXT ·dozeTryLoad32(SB),NOSPLIT|NOFRAME,$0-13
+	MOVQ	p+0(FP), DI
+	JMP	·dozeLoad32(SB)
+
+TEXT ·dozeLoad32(SB),NOSPLIT|NOFRAME,$0-13
+	MOVL	(DI), AX
+	MOVL	AX, v+8(FP)
+	MOVB	$1, ok+12(FP)
+	RET
+
+// Where a load goes on that faulted.
+TEXT ·dozeLoadFailed(SB),NOSPLIT|NOFRAME,$0-13
+	MOVL	$0, v+8(FP)
+	MOVB	$0, ok+12(FP)
+	RET
+
 // func dozeGate(req uint32, a, b, c, d, e uintptr) uintptr
 // One request to ring 0 (docs/nucleus.md 4).
 TEXT ·dozeGate(SB),NOSPLIT,$0-56

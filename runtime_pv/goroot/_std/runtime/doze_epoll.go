@@ -4,7 +4,6 @@ package runtime
 // epoll(7) and poll(2).
 
 import (
-	"internal/runtime/doze/mmio"
 	"internal/runtime/sys"
 	"unsafe"
 )
@@ -17,10 +16,17 @@ const (
 	dozePollHup  = 0x10
 	dozePollNval = 0x20
 
-	dozeEpollOneshot = 1 << 30
-	dozeEpollEdge    = 1 << 31
+	dozePollRead  = dozePollIn | 0x40   // and POLLRDNORM: the same but for sockets
+	dozePollWrite = dozePollOut | 0x100 // and POLLWRNORM
+
+	dozeEpollExclusive = 1 << 28
+	dozeEpollWakeup    = 1 << 29
+	dozeEpollOneshot   = 1 << 30
+	dozeEpollEdge      = 1 << 31
 	// dozeEpollFlags are no events.
-	dozeEpollFlags = dozeEpollEdge | dozeEpollOneshot | 1<<29 | 1<<28
+	dozeEpollFlags = dozeEpollEdge | dozeEpollOneshot | dozeEpollWakeup | dozeEpollExclusive
+	// dozeExclusiveOK is what an exclusive watch may ask for.
+	dozeExclusiveOK = dozePollIn | dozePollOut | dozePollAlways | dozeEpollEdge | dozeEpollWakeup | dozeEpollExclusive
 
 	dozePollAlways = dozePollErr | dozePollHup // what is told without being asked for
 )
@@ -37,9 +43,9 @@ func dozeReadiness(f *dozeFile) uint32 {
 	case dozeFileEpoll:
 		return dozeEpollReadiness(dozeEpollOf(f))
 	case dozeFileConsole:
-		return dozePollOut
+		return dozePollWrite
 	}
-	return dozePollIn | dozePollOut
+	return dozePollRead | dozePollWrite
 }
 
 // dozePollers is what calls of poll wait on: any event at all.
@@ -75,7 +81,7 @@ type dozeWatch struct {
 	file     *dozeFile
 	fd       uint32
 	events   uint32
-	data     uint64
+	data     [2]uint32
 	ofFile   *dozeWatch // next of the file's
 	all, was *dozeWatch // next and previous of the epoll's
 	next     *dozeWatch // next that may have events
@@ -119,7 +125,15 @@ func (e *dozeEpoll) take() *dozeWatch {
 	return w
 }
 
-// dozeEpollCreate serves epoll_create(2) and epoll_create1(2).
+// dozeEpollCreateSize serves epoll_create(2), whose size is but a number.
+func dozeEpollCreateSize(size uintptr) uintptr {
+	if int32(size) <= 0 {
+		return dozeErr(dozeEINVAL)
+	}
+	return dozeEpollCreate(0)
+}
+
+// dozeEpollCreate serves epoll_create1(2).
 func dozeEpollCreate(flags uintptr) uintptr {
 	if flags&^dozeOCloexec != 0 {
 		return dozeErr(dozeEINVAL)
@@ -153,26 +167,33 @@ func dozePollable(f *dozeFile) bool {
 	return f.kind == dozeFileConsole || dozeIsStream(f) && f.kind != dozeFileEpoll
 }
 
+// dozeEpollEvent is struct epoll_event, which is packed.
+type dozeEpollEvent struct {
+	events uint32
+	data   [2]uint32
+}
+
 // dozeEpollCtl serves epoll_ctl(2).
 func dozeEpollCtl(epfd, op, fd, event uintptr) uintptr {
 	const add, del, mod = 1, 2, 3
-	ep, f := dozeFd(epfd), dozeFd(fd)
-	var arg [12]byte // struct epoll_event, packed: events, data
+	op = uintptr(uint32(op))
+	var arg dozeEpollEvent
+	if op != del && !dozeGet(event, &arg) {
+		return dozeErr(dozeEFAULT)
+	}
+	ep, f := dozeUsable(epfd), dozeUsable(fd)
 	switch {
 	case ep == nil || f == nil:
 		return dozeErr(dozeEBADF)
-	case op != del && !dozeCopyIn(dozeAddr(&arg), event, 12):
-		return dozeErr(dozeEFAULT)
 	case !dozePollable(f) && f.kind != dozeFileEpoll:
 		return dozeErr(dozeEPERM)
 	case ep.kind != dozeFileEpoll || f.kind == dozeFileEpoll:
 		return dozeErr(dozeEINVAL)
+	case op != del && arg.events&dozeEpollExclusive != 0 && (op == mod || arg.events&^dozeExclusiveOK != 0):
+		return dozeErr(dozeEINVAL)
 	}
 	e := dozeEpollOf(ep)
-	w := dozeWatchesOf(f)
-	for w != nil && (w.epoll != e || w.fd != uint32(fd)) {
-		w = w.ofFile
-	}
+	w := e.find(f, uint32(fd))
 	switch {
 	case op == add && w != nil:
 		return dozeErr(dozeEEXIST)
@@ -187,13 +208,23 @@ func dozeEpollCtl(epfd, op, fd, event uintptr) uintptr {
 	case op == del:
 		dozeWatchEnd(w)
 		return 0
+	case w.events&dozeEpollExclusive != 0:
+		return dozeErr(dozeEINVAL)
 	}
-	w.events = mmio.Load32(dozeAddr(&arg)) | dozePollAlways
-	w.data = uint64(mmio.Load32(dozeAddr(&arg[4]))) | uint64(mmio.Load32(dozeAddr(&arg[8])))<<32
+	w.events, w.data = arg.events|dozePollAlways, arg.data
 	if w.ready() != 0 {
 		e.offer(w)
 	}
 	return 0
+}
+
+// find returns the watch of a descriptor on f, nil if there is none.
+func (e *dozeEpoll) find(f *dozeFile, fd uint32) *dozeWatch {
+	w := dozeWatchesOf(f)
+	for w != nil && (w.epoll != e || w.fd != fd) {
+		w = w.ofFile
+	}
+	return w
 }
 
 // ready is which of the events that are watched for there are now: none after one
@@ -247,7 +278,7 @@ func dozeWatchEnd(w *dozeWatch) {
 func dozeEpollReadiness(e *dozeEpoll) uint32 {
 	for e.first != nil {
 		if e.first.ready() != 0 {
-			return dozePollIn
+			return dozePollRead
 		}
 		e.take()
 	}
@@ -255,31 +286,36 @@ func dozeEpollReadiness(e *dozeEpoll) uint32 {
 }
 
 // dozeEpollWait serves epoll_wait(2). A deadline that has passed means not to wait.
-func dozeEpollWait(t *dozeThread, epfd, out, most uintptr, deadline int64, holdsP bool) uintptr {
-	f := dozeFd(epfd)
+func dozeEpollWait(t *dozeThread, epfd, out, most uintptr, deadline int64) uintptr {
+	const size = 12 // of a dozeEpollEvent
+	f := dozeCallFd(epfd)
 	switch {
-	case f == nil:
+	case f == nil || f.flags&dozeOPath != 0:
 		return dozeErr(dozeEBADF)
-	case f.kind != dozeFileEpoll || int32(most) <= 0:
+	case int32(most) <= 0 || int32(most) > (1<<31-1)/size:
+		return dozeErr(dozeEINVAL)
+	case !dozeRangeOK(out, uintptr(uint32(most))*size):
+		return dozeErr(dozeEFAULT)
+	case f.kind != dozeFileEpoll:
 		return dozeErr(dozeEINVAL)
 	}
 	e := dozeEpollOf(f)
 	if n := e.collect(out, uintptr(uint32(most))); n != 0 {
 		return n
 	}
-	return dozeWaitUntil(t, e.addr(), deadline, holdsP)
+	return dozeWaitUntil(t, f, e.addr(), deadline)
 }
 
 // dozeWaitUntil ends a call that found nothing: at its deadline with 0, else when
 // there is news of obj. A handler ends it whatever its flags are, as on Linux.
-func dozeWaitUntil(t *dozeThread, obj uintptr, deadline int64, holdsP bool) uintptr {
+func dozeWaitUntil(t *dozeThread, f *dozeFile, obj uintptr, deadline int64) uintptr {
 	if t.resumed != dozeWaitNone {
 		deadline = t.until
 	}
 	if deadline <= dozeNow() {
 		return 0
 	}
-	return dozeWaitAs(dozeWaitOnce, obj, deadline, holdsP)
+	return dozeWaitAs(dozeWaitOnce, f, obj, deadline)
 }
 
 // collect writes up to most events and returns how many, or an error. A watch that
@@ -288,12 +324,11 @@ func (e *dozeEpoll) collect(out, most uintptr) uintptr {
 	n := uintptr(0)
 	for looks := e.offered; looks > 0 && n < most; looks-- {
 		w := e.take()
-		events := w.ready()
-		if events == 0 {
+		event := dozeEpollEvent{w.ready(), w.data}
+		if event.events == 0 {
 			continue
 		}
-		at := out + n*12
-		if !dozeCopyOut(at, dozeAddr(&events), 4) || !dozeCopyOut(at+4, dozeAddr(&w.data), 8) {
+		if !dozePut(out+n*unsafe.Sizeof(event), &event) {
 			e.append(w)
 			if n == 0 {
 				return dozeErr(dozeEFAULT)
@@ -311,27 +346,31 @@ func (e *dozeEpoll) collect(out, most uintptr) uintptr {
 	return n
 }
 
-// dozePoll serves poll(2): struct pollfd {int fd; short events, revents}.
+// dozePollFd is struct pollfd.
+type dozePollFd struct {
+	fd              int32
+	events, revents uint16
+}
+
+// dozePoll serves poll(2).
 func dozePoll(t *dozeThread, fds, n uintptr, deadline int64) uintptr {
-	if n > dozeMaxFiles {
+	if n = uintptr(uint32(n)); n > dozeFds.limit {
 		return dozeErr(dozeEINVAL)
 	}
 	var found uintptr
 	for i := uintptr(0); i < n; i++ {
-		var p struct {
-			fd              int32
-			events, revents uint16
-		}
-		if !dozeCopyIn(dozeAddr(&p), fds+i*8, 8) {
+		var p dozePollFd
+		at := fds + i*unsafe.Sizeof(p)
+		if !dozeGet(at, &p) {
 			return dozeErr(dozeEFAULT)
 		}
 		p.revents = 0
-		if f := dozeFd(uintptr(p.fd)); p.fd >= 0 && f == nil {
+		if f := dozeUsable(uintptr(p.fd)); p.fd >= 0 && f == nil {
 			p.revents = dozePollNval
 		} else if p.fd >= 0 {
 			p.revents = uint16(dozeReadiness(f)) & (p.events | dozePollAlways)
 		}
-		if !dozeCopyOut(fds+i*8+6, dozeAddr(&p.revents), 2) {
+		if !dozePut(at, &p) {
 			return dozeErr(dozeEFAULT)
 		}
 		if p.revents != 0 {
@@ -341,5 +380,5 @@ func dozePoll(t *dozeThread, fds, n uintptr, deadline int64) uintptr {
 	if found != 0 {
 		return found
 	}
-	return dozeWaitUntil(t, dozeAddr(&dozePollers), deadline, true)
+	return dozeWaitUntil(t, nil, dozeAddr(&dozePollers), deadline)
 }

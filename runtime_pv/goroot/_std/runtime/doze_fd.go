@@ -3,10 +3,7 @@ package runtime
 // Descriptors and the open files behind them, as POSIX has them: dup'ed
 // descriptors share an open file, and with it position and flags.
 
-import (
-	"internal/runtime/doze/mmio"
-	"internal/runtime/sys"
-)
+import "internal/runtime/sys"
 
 const (
 	dozeMaxFiles = 65536 // descriptors
@@ -36,6 +33,7 @@ const (
 	dozeORdwr     = 2
 	dozeOAppend   = 0o2000
 	dozeONonblock = 0o4000
+	dozeOLarge    = 0o100000 // O_LARGEFILE: every file that open(2) opens may be
 	dozeOCloexec  = 0o2000000
 )
 
@@ -67,6 +65,7 @@ var dozeFds struct {
 	high   uintptr   // none from here on was ever open
 	files  uintptr   // open files ever made, at dozeFileBase
 	unused *dozeFile // closed ones
+	limit  uintptr   // RLIMIT_NOFILE: no descriptor is this or above
 }
 
 func dozeDescriptorAt(fd uintptr) *dozeDescriptor {
@@ -80,6 +79,15 @@ func dozeFd(fd uintptr) *dozeFile {
 		return nil
 	}
 	return dozeDescriptorAt(fd).file
+}
+
+// dozeUsable returns the open file of a descriptor that is for more than a place in
+// the tree, nil if there is none.
+func dozeUsable(fd uintptr) *dozeFile {
+	if f := dozeFd(fd); f != nil && f.flags&dozeOPath == 0 {
+		return f
+	}
+	return nil
 }
 
 // dozeNewFile returns an open file that no descriptor refers to yet, or nil
@@ -110,7 +118,7 @@ func dozeInstall(f *dozeFile, low, cloexec uintptr) uintptr {
 	for fd < d.high && dozeDescriptorAt(fd).file != nil {
 		fd++
 	}
-	if fd >= dozeMaxFiles {
+	if fd >= d.limit {
 		dozeDrop(f)
 		return dozeErr(dozeEMFILE)
 	}
@@ -155,6 +163,7 @@ func dozeDrop(f *dozeFile) {
 
 // dozeFdInit opens the standard streams.
 func dozeFdInit() {
+	dozeFds.limit = dozeMaxFiles
 	for fd := uintptr(0); fd < 3; fd++ {
 		kind, flags := uint32(dozeFileConsole), uint32(dozeORdwr)
 		if fd == 0 {
@@ -177,6 +186,7 @@ func dozeClose(fd uintptr) uintptr {
 	if f == nil {
 		return dozeErr(dozeEBADF)
 	}
+	dozeUnlockAll(f, nil) // a close of any descriptor ends the process's locks
 	dozeSetDescriptor(fd, nil, 0)
 	dozeFds.low = min(dozeFds.low, fd)
 	dozeDrop(f)
@@ -186,13 +196,27 @@ func dozeClose(fd uintptr) uintptr {
 // dozeDup serves dup(2) and fcntl's F_DUPFD.
 func dozeDup(fd, low, cloexec uintptr) uintptr {
 	f := dozeFd(fd)
-	switch {
-	case f == nil:
+	if f == nil {
 		return dozeErr(dozeEBADF)
-	case low >= dozeMaxFiles:
-		return dozeErr(dozeEINVAL)
 	}
 	return dozeInstall(f, low, cloexec)
+}
+
+// dozeCloseRange serves close_range(2).
+func dozeCloseRange(first, last, flags uintptr) uintptr {
+	const unshare, cloexec = 2, 4
+	first, last = uintptr(uint32(first)), uintptr(uint32(last))
+	if flags = uintptr(uint32(flags)); flags&^(unshare|cloexec) != 0 || first > last {
+		return dozeErr(dozeEINVAL)
+	}
+	for fd := first; fd <= last && fd < dozeFds.high; fd++ {
+		if flags&cloexec == 0 {
+			dozeClose(fd)
+		} else if dozeFd(fd) != nil {
+			dozeDescriptorAt(fd).flags = 1
+		}
+	}
+	return 0
 }
 
 // dozeDup3 serves dup2(2) and dup3(2).
@@ -202,10 +226,10 @@ func dozeDup3(from, to, flags uintptr, three bool) uintptr {
 	switch {
 	case three && (from == to || flags&^dozeOCloexec != 0):
 		return dozeErr(dozeEINVAL)
-	case f == nil || to >= dozeMaxFiles:
-		return dozeErr(dozeEBADF)
-	case from == to:
+	case from == to && f != nil:
 		return to
+	case f == nil || to >= dozeFds.limit:
+		return dozeErr(dozeEBADF)
 	case !dozeReach(to):
 		return dozeErr(dozeENOMEM)
 	}
@@ -225,25 +249,23 @@ func dozeCloexec(flags uintptr) uintptr {
 	return 0
 }
 
-// dozeFcntl serves fcntl(2). There is one process: a lock is always free.
+// dozeFcntl serves fcntl(2).
 func dozeFcntl(fd, cmd, arg uintptr) uintptr {
 	const (
 		dupFd, getFd, setFd, getFl, setFl = 0, 1, 2, 3, 4
-		getLk, setLk, setLkw              = 5, 6, 7
-		ofdGetLk, ofdSetLk, ofdSetLkw     = 36, 37, 38
 		dupFdCloexec                      = 1030
-		unlocked                          = 2 // F_UNLCK, as l_type
 		changeable                        = dozeOAppend | dozeONonblock
 	)
-	f := dozeFd(fd)
+	f := dozeCallFd(fd)
 	if f == nil {
 		return dozeErr(dozeEBADF)
 	}
-	switch cmd {
-	case dupFd:
-		return dozeDup(fd, arg, 0)
-	case dupFdCloexec:
-		return dozeDup(fd, arg, 1)
+	switch cmd = uintptr(uint32(cmd)); cmd {
+	case dupFd, dupFdCloexec:
+		if arg = uintptr(uint32(arg)); arg >= dozeFds.limit {
+			return dozeErr(dozeEINVAL)
+		}
+		return dozeDup(fd, arg, uintptr(dozeBit(cmd == dupFdCloexec)))
 	case getFd:
 		return dozeDescriptorAt(uintptr(uint32(fd))).flags
 	case setFd:
@@ -251,14 +273,16 @@ func dozeFcntl(fd, cmd, arg uintptr) uintptr {
 		return 0
 	case getFl:
 		return uintptr(f.flags)
+	}
+	if f.flags&dozeOPath != 0 {
+		return dozeErr(dozeEBADF)
+	}
+	switch cmd {
 	case setFl:
 		f.flags = f.flags&^changeable | uint32(arg)&changeable
 		return 0
-	case setLk, setLkw, ofdSetLk, ofdSetLkw:
-		return 0
-	case getLk, ofdGetLk:
-		mmio.Store16(arg, unlocked)
-		return 0
+	case dozeGetLk, dozeSetLk, dozeSetLkw, dozeOfdGetLk, dozeOfdSetLk, dozeOfdSetLkw:
+		return dozeRangeLock(f, cmd, arg)
 	case dozeSetPipeSize, dozeGetPipeSize:
 		return dozePipeFcntl(f, cmd, arg)
 	}

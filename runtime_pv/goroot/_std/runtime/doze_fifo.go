@@ -1,8 +1,7 @@
 package runtime
 
 // FIFOs (fifo(7)): names for pipes. The node of one knows the pipe while an end of
-// it is open, or somebody waits for the other end. Who opens an end that is
-// open already shares it.
+// it is open, or somebody waits for the other end.
 
 import "internal/runtime/doze/fs"
 
@@ -30,15 +29,26 @@ func dozeOpenFifo(n fs.Node, flags uint32, cloexec uintptr) uintptr {
 	default:
 		t.Release(n)
 	}
-	q := (*dozePipe)(dozePtr(at))
-	f := q.end(write, flags)
+	return (*dozePipe)(dozePtr(at)).openEnd(write, flags, cloexec)
+}
+
+// openEnd opens an end of a pipe and, unless O_NONBLOCK, waits for the other.
+func (q *dozePipe) openEnd(write bool, flags uint32, cloexec uintptr) uintptr {
+	f := q.opened(write, flags)
 	if f == nil {
 		q.free()
 		return dozeErr(dozeENOMEM)
 	}
 	dozeNotify(q.openers(), dozeEveryone)
-	if flags&dozeONonblock == 0 && !q.met(f, write) {
-		return dozeWaitOn(q.openers(), dozeForever, true)
+	return dozeFifoMeet(f, cloexec)
+}
+
+// dozeFifoMeet gives an open file of a FIFO its descriptor, once the other end was
+// opened too.
+func dozeFifoMeet(f *dozeFile, cloexec uintptr) uintptr {
+	q := dozePipeOf(f)
+	if f.flags&dozeONonblock == 0 && !q.met(f) {
+		return dozeWaitOn(f, q.openers())
 	}
 	return dozeInstall(f, 0, cloexec)
 }
@@ -46,29 +56,26 @@ func dozeOpenFifo(n fs.Node, flags uint32, cloexec uintptr) uintptr {
 // openers is what those wait on who have opened one end and need the other.
 func (q *dozePipe) openers() uintptr { return q.readers() + 16 }
 
-// end returns an end of a pipe, made if it isn't there. It may have no descriptor
-// as long as who opens it waits.
-func (q *dozePipe) end(write bool, flags uint32) *dozeFile {
+// opened makes an open file of an end.
+func (q *dozePipe) opened(write bool, flags uint32) *dozeFile {
 	kind, end, opened, others := uint32(dozeFilePipeIn), &q.in, &q.ins, q.outs
 	if write {
 		kind, end, opened, others = dozeFilePipeOut, &q.out, &q.outs, q.ins
 	}
-	if *end == nil {
-		f := dozeNewFile(kind, flags&^dozeOOnce)
-		if f == nil {
-			return nil
-		}
-		f.obj, f.aux = q.readers(), others
-		*end = f
-		*opened++
+	f := dozeNewFile(kind, flags&^dozeOOnce)
+	if f == nil {
+		return nil
 	}
-	return *end
+	f.obj, f.aux, f.next = q.readers(), others, *end
+	*end = f
+	*opened++
+	return f
 }
 
 // met reports whether the other end was opened since f was, or is open: it may have
 // been closed again before the thread that waited went on.
-func (q *dozePipe) met(f *dozeFile, write bool) bool {
-	if write {
+func (q *dozePipe) met(f *dozeFile) bool {
+	if f.kind == dozeFilePipeOut {
 		return q.in != nil || q.ins != f.aux
 	}
 	return q.out != nil || q.outs != f.aux

@@ -25,24 +25,29 @@ func dozeServeFiles(t *dozeThread, nr uintptr) (uintptr, bool) {
 		return dozePwrite(a, b, c, d), true
 	case 19, 20:
 		return dozeVector(a, b, c, dozeNoOffset, nr == 20), true
-	case 295, 296, 327, 328: // preadv, pwritev, preadv2, pwritev2
-		if int(d) < 0 && nr < 327 {
+	case 295, 296: // preadv, pwritev
+		if int(d) < 0 {
 			return dozeErr(dozeEINVAL), true
 		}
-		return dozeVector(a, b, c, d, nr == 296 || nr == 328), true
+		return dozeVector(a, b, c, d, nr == 296), true
+	case 327, 328: // preadv2, pwritev2
+		return dozeVector2(a, b, c, d, t.r9, nr == 328), true
 	case 40: // sendfile
 		return dozeSendfile(a, b, c, d), true
 	case 326:
-		return dozeCopyRange(a, b, c, d, t.r8), true
+		return dozeCopyRange(a, b, c, d, t.r8, t.r9), true
 	case 275, 276, 278:
 		return dozeErr(dozeEINVAL), true // splice, tee, vmsplice: read and write instead
-	case 73, 74, 75, 187, 221, 277, 306: // flock, fsync, fdatasync, readahead, fadvise64, sync_file_range, syncfs
-		return dozeSync(a), true
+	case 73:
+		return dozeFlock(a, b), true
+	case 74, 75: // fsync, fdatasync
+		return dozeSync(a, dozeEINVAL), true
+	case 187, 221, 277, 306:
+		return dozeAdvice(nr, a, b, c, d), true
 	case 217:
 		return dozeGetdents(a, b, c), true
 	case 77:
-		_, n, errno := dozeFileOf(a, true)
-		return dozeTruncate(n, errno, b), true
+		return dozeFtruncate(a, b), true
 	case 285:
 		return dozeFallocate(t, a, b, c, d), true
 	case 91:
@@ -98,7 +103,7 @@ func dozeServeLookups(t *dozeThread, nr uintptr) (uintptr, bool) {
 	case 262:
 		return dozeStatAt(a, b, c, d), true
 	case 332:
-		return dozeStatx(a, b, c, t.r8), true
+		return dozeStatx(a, b, c, d, t.r8), true
 	case 21:
 		return dozeAccess(dozeCwdFd, a, b, 0), true
 	case 269:
@@ -179,23 +184,41 @@ func dozeServeNames(t *dozeThread, nr uintptr) (uintptr, bool) {
 	return 0, false
 }
 
-// dozeSync serves calls that would bring a file to a disk, and flock(2): there is
-// no disk, and one process.
-func dozeSync(fd uintptr) uintptr {
-	f := dozeFd(fd)
+// dozeSync serves calls that would bring a file to a disk: there is none. What is no
+// file gets an error.
+func dozeSync(fd, errno uintptr) uintptr {
+	f := dozeUsable(fd)
 	switch {
 	case f == nil:
 		return dozeErr(dozeEBADF)
-	case dozeNodeOf(f) == 0:
-		return dozeErr(dozeEINVAL)
+	case f.kind != dozeFileNode:
+		return dozeErr(errno)
 	}
 	return 0
 }
 
-// dozeSendfile serves sendfile(2) between files; Go reads and writes where it
-// can't be.
-func dozeSendfile(out, in, off, n uintptr) uintptr {
-	return dozeCopyRange(in, off, out, 0, n)
+// dozeAdvice serves readahead(2), fadvise64(2), sync_file_range(2) and syncfs(2): all
+// is in memory.
+func dozeAdvice(nr, fd, off, n, flags uintptr) uintptr {
+	const readahead, fadvise, syncRange, lastAdvice, syncFlags = 187, 221, 277, 5, 7
+	f := dozeUsable(fd)
+	switch {
+	case f == nil:
+		return dozeErr(dozeEBADF)
+	case nr == fadvise && (f.kind == dozeFilePipeIn || f.kind == dozeFilePipeOut):
+		return dozeErr(dozeESPIPE)
+	case nr == fadvise && (flags > lastAdvice || int(n) < 0):
+		return dozeErr(dozeEINVAL)
+	case nr == readahead && f.flags&dozeOAccess == dozeOWronly:
+		return dozeErr(dozeEBADF)
+	case nr == readahead && (f.kind != dozeFileNode || dozeFiles().Type(fs.Node(f.obj)) != fs.TypeFile):
+		return dozeErr(dozeEINVAL)
+	case nr == syncRange && (flags&^syncFlags != 0 || int(off) < 0 || int(n) < 0 || int(off+n) < 0):
+		return dozeErr(dozeEINVAL)
+	case nr == syncRange && (f.kind == dozeFileConsole || dozeIsStream(f)):
+		return dozeErr(dozeESPIPE)
+	}
+	return 0
 }
 
 // dozeMemfd serves memfd_create(2) without sealing.
@@ -204,12 +227,15 @@ func dozeMemfd(name, flags uintptr) uintptr {
 	if flags&^known != 0 {
 		return dozeErr(dozeEINVAL)
 	}
-	if _, _, errno := dozeCopyPath(0, name); errno != 0 {
+	const longest = 249 // without "memfd:" in a name of NAME_MAX
+	if _, n, errno := dozeCopyPath(0, name); errno == dozeEFAULT {
 		return dozeErr(errno)
+	} else if errno != 0 || n > longest {
+		return dozeErr(dozeEINVAL)
 	}
 	n, errno := dozeFiles().NewFile(0o777)
 	if errno != 0 {
 		return dozeErr(errno)
 	}
-	return dozeOpenNode(n, dozeORdwr, flags&cloexec)
+	return dozeOpenNode(n, dozeORdwr|dozeOLarge, flags&cloexec)
 }

@@ -8,6 +8,7 @@ import (
 
 // dozeFileEnd frees what a file that is no longer open was open on.
 func dozeFileEnd(f *dozeFile) {
+	dozeUnlockAll(f, f)
 	dozeStreamEnd(f)
 	if n := dozeNodeOf(f); n != 0 {
 		dozeTree.fs.Release(n)
@@ -16,7 +17,7 @@ func dozeFileEnd(f *dozeFile) {
 
 // dozeReader returns the open file of a descriptor that is to be read.
 func dozeReader(fd uintptr) (*dozeFile, uintptr) {
-	f := dozeFd(fd)
+	f := dozeCallFd(fd)
 	if f == nil || f.flags&dozeOPath != 0 || f.flags&dozeOAccess == dozeOWronly {
 		return nil, dozeEBADF
 	}
@@ -25,18 +26,49 @@ func dozeReader(fd uintptr) (*dozeFile, uintptr) {
 
 // dozeWriter returns the open file of a descriptor that is to be written.
 func dozeWriter(fd uintptr) (*dozeFile, uintptr) {
-	f := dozeFd(fd)
+	f := dozeCallFd(fd)
 	if f == nil || f.flags&dozeOPath != 0 || f.flags&dozeOAccess == dozeORdonly {
 		return nil, dozeEBADF
 	}
 	return f, 0
 }
 
+// dozeMostBytes bounds one read or write, as Linux does (MAX_RW_COUNT).
+const dozeMostBytes = 0x7ffff000
+
+// dozeBuffer checks a range of the program's memory as a number, and bounds its
+// length.
+func dozeBuffer(p, n uintptr) (most, errno uintptr) {
+	switch {
+	case !dozeRangeOK(p, n):
+		return 0, dozeEFAULT
+	case int(n) < 0:
+		return 0, dozeEINVAL
+	}
+	return min(n, dozeMostBytes), 0
+}
+
+// dozeBeyond says why a file can't have n bytes from off on.
+func dozeBeyond(off, n uintptr) (errno uintptr) {
+	if int(off+n) < 0 {
+		return dozeEINVAL
+	}
+	return 0
+}
+
 func dozeRead(fd, p, n uintptr) uintptr {
 	f, errno := dozeReader(fd)
+	if errno == 0 {
+		n, errno = dozeBuffer(p, n)
+	}
 	if errno != 0 {
 		return dozeErr(errno)
 	}
+	return dozeReadFile(f, p, n)
+}
+
+// dozeReadFile reads from a file's own position.
+func dozeReadFile(f *dozeFile, p, n uintptr) uintptr {
 	if dozeIsStream(f) {
 		return dozeStreamRead(f, p, n)
 	}
@@ -47,15 +79,33 @@ func dozeRead(fd, p, n uintptr) uintptr {
 	return r
 }
 
-func dozePread(fd, p, n, off uintptr) uintptr {
-	f, errno := dozeReader(fd)
+// dozeSeekable says why a call with an offset can't be about f.
+func dozeSeekable(f *dozeFile, off uintptr) (errno uintptr) {
 	switch {
-	case errno != 0:
-		return dozeErr(errno)
-	case f.kind == dozeFileConsole || dozeIsStream(f):
-		return dozeErr(dozeESPIPE)
 	case int(off) < 0:
+		return dozeEINVAL
+	case f.kind == dozeFileConsole || dozeIsStream(f):
+		return dozeESPIPE
+	}
+	return 0
+}
+
+func dozePread(fd, p, n, off uintptr) uintptr {
+	if int(off) < 0 {
 		return dozeErr(dozeEINVAL)
+	}
+	f, errno := dozeReader(fd)
+	if errno == 0 {
+		errno = dozeSeekable(f, off)
+	}
+	if errno == 0 {
+		n, errno = dozeBuffer(p, n)
+	}
+	if errno == 0 {
+		errno = dozeBeyond(off, n)
+	}
+	if errno != 0 {
+		return dozeErr(errno)
 	}
 	return dozeReadAt(f, p, n, off)
 }
@@ -67,11 +117,11 @@ func dozeReadAt(f *dozeFile, p, n, off uintptr) uintptr {
 	case dozeFileNode:
 		return dozeNodeRead(fs.Node(f.obj), p, n, off)
 	case dozeFileZero, dozeFileFull:
-		n = min(n, dozeMostBytes)
-		if left := dozeTryClear(p, n); left != 0 {
+		left := dozeUserClear(p, n)
+		if left == n && n != 0 {
 			return dozeErr(dozeEFAULT)
 		}
-		return n
+		return n - left
 	case dozeFileRandom:
 		return dozeGetrandom(dozeCurrent(), p, n)
 	}
@@ -80,14 +130,21 @@ func dozeReadAt(f *dozeFile, p, n, off uintptr) uintptr {
 
 func dozeWrite(fd, p, n uintptr) uintptr {
 	f, errno := dozeWriter(fd)
-	switch {
-	case errno != 0:
-		return dozeErr(errno)
-	case dozeIsStream(f):
-		return dozeStreamWrite(f, p, n)
-	case f.flags&dozeOAppend != 0 && f.kind == dozeFileNode:
-		f.pos = uintptr(dozeTree.fs.Size(fs.Node(f.obj)))
+	if errno == 0 {
+		n, errno = dozeBuffer(p, n)
 	}
+	if errno != 0 {
+		return dozeErr(errno)
+	}
+	return dozeWriteFile(f, p, n)
+}
+
+// dozeWriteFile writes at a file's own position.
+func dozeWriteFile(f *dozeFile, p, n uintptr) uintptr {
+	if dozeIsStream(f) {
+		return dozeStreamWrite(f, p, n)
+	}
+	dozeToEnd(f, &f.pos)
 	r := dozeWriteAt(f, p, n, f.pos)
 	if int(r) > 0 {
 		f.pos += r
@@ -95,20 +152,33 @@ func dozeWrite(fd, p, n uintptr) uintptr {
 	return r
 }
 
+// dozeToEnd makes off the end of a file that is open for appending.
+func dozeToEnd(f *dozeFile, off *uintptr) {
+	if f.flags&dozeOAppend != 0 && f.kind == dozeFileNode {
+		*off = uintptr(dozeTree.fs.Size(fs.Node(f.obj)))
+	}
+}
+
 // dozePwrite serves pwrite64(2). What is open for appending is appended to, as on
 // Linux.
 func dozePwrite(fd, p, n, off uintptr) uintptr {
-	f, errno := dozeWriter(fd)
-	switch {
-	case errno != 0:
-		return dozeErr(errno)
-	case f.kind == dozeFileConsole || dozeIsStream(f):
-		return dozeErr(dozeESPIPE)
-	case int(off) < 0:
+	if int(off) < 0 {
 		return dozeErr(dozeEINVAL)
-	case f.flags&dozeOAppend != 0 && f.kind == dozeFileNode:
-		off = uintptr(dozeTree.fs.Size(fs.Node(f.obj)))
 	}
+	f, errno := dozeWriter(fd)
+	if errno == 0 {
+		errno = dozeSeekable(f, off)
+	}
+	if errno == 0 {
+		n, errno = dozeBuffer(p, n)
+	}
+	if errno == 0 {
+		errno = dozeBeyond(off, n)
+	}
+	if errno != 0 {
+		return dozeErr(errno)
+	}
+	dozeToEnd(f, &off)
 	return dozeWriteAt(f, p, n, off)
 }
 
@@ -118,44 +188,11 @@ func dozeWriteAt(f *dozeFile, p, n, off uintptr) uintptr {
 	case dozeFileNode:
 		return dozeNodeWrite(fs.Node(f.obj), p, n, off)
 	case dozeFileConsole:
-		return dozeConsoleWrite(dozeCurrent(), f, p, n)
+		return dozeConsoleWrite(dozeCurrent(), f, dozeParts{base: p, n: n})
 	case dozeFileFull:
 		return dozeErr(fs.ENOSPC)
 	}
 	return n
-}
-
-// dozeVector makes one read or write for each struct iovec {base, len}, in order,
-// until one falls short. Those of a stream are one part at a time: a call that
-// waits begins anew. off is where to, -1 for the file's position.
-func dozeVector(fd, iov, count, off uintptr, write bool) uintptr {
-	const most = 1024 // UIO_MAXIOV
-	if count > most {
-		return dozeErr(dozeEINVAL)
-	}
-	sum := uintptr(0)
-	for i := uintptr(0); i < count; i++ {
-		var v struct{ base, n uintptr }
-		if !dozeCopyIn(dozeAddr(&v), iov+i*16, 16) {
-			return dozePart(sum, dozeErr(dozeEFAULT))
-		}
-		if v.n == 0 && i+1 < count {
-			continue
-		}
-		at := off
-		if off != dozeNoOffset {
-			at += sum
-		}
-		r := dozeTransfer(fd, v.base, v.n, at, write)
-		if r == dozeKeep || int(r) < 0 {
-			return dozePart(sum, r)
-		}
-		sum += r
-		if f := dozeFd(fd); r < v.n || f != nil && (f.kind == dozeFileConsole || dozeIsStream(f)) {
-			break
-		}
-	}
-	return sum
 }
 
 // dozeNoOffset says that a call is about a file's own position.
@@ -169,41 +206,32 @@ func dozePart(done, r uintptr) uintptr {
 	return r
 }
 
-func dozeTransfer(fd, p, n, off uintptr, write bool) uintptr {
-	switch {
-	case write && off == dozeNoOffset:
-		return dozeWrite(fd, p, n)
-	case write:
-		return dozePwrite(fd, p, n, off)
-	case off == dozeNoOffset:
-		return dozeRead(fd, p, n)
-	}
-	return dozePread(fd, p, n, off)
-}
-
 func dozeSeek(fd, off, whence uintptr) uintptr {
 	const set, current, end, data, hole = 0, 1, 2, 3, 4
-	f := dozeFd(fd)
+	f := dozeUsable(fd)
+	whence = uintptr(uint32(whence))
 	switch {
 	case f == nil:
 		return dozeErr(dozeEBADF)
+	case whence > hole:
+		return dozeErr(dozeEINVAL)
+	case f.kind == dozeFileCounter || f.kind == dozeFileEpoll:
+		return 0
 	case f.kind == dozeFileConsole || dozeIsStream(f):
 		return dozeErr(dozeESPIPE)
 	case f.kind != dozeFileNode:
 		return 0 // devices have no position
 	}
+	node := fs.Node(f.obj)
 	switch whence {
-	case set:
 	case current:
 		off += f.pos
 	case end:
-		off += uintptr(dozeTree.fs.Size(fs.Node(f.obj)))
+		off += uintptr(dozeFiles().Size(node))
 	case data, hole:
-		if off = dozeNodeSeek(fs.Node(f.obj), off, whence == hole); int(off) < 0 {
+		if off = dozeNodeSeek(node, off, whence == hole); int(off) < 0 {
 			return off
 		}
-	default:
-		return dozeErr(dozeEINVAL)
 	}
 	if int(off) < 0 {
 		return dozeErr(dozeEINVAL)
@@ -213,9 +241,18 @@ func dozeSeek(fd, off, whence uintptr) uintptr {
 }
 
 func dozeIoctl(fd, cmd, arg uintptr) uintptr {
-	f := dozeFd(fd)
+	const cloexec, noCloexec = 0x5451, 0x5450 // FIOCLEX, FIONCLEX
+	f := dozeUsable(fd)
 	if f == nil {
 		return dozeErr(dozeEBADF)
 	}
-	return dozeStreamIoctl(f, cmd, arg)
+	switch d := dozeDescriptorAt(uintptr(uint32(fd))); uint32(cmd) {
+	case cloexec:
+		d.flags = 1
+		return 0
+	case noCloexec:
+		d.flags = 0
+		return 0
+	}
+	return dozeStreamIoctl(f, uintptr(uint32(cmd)), arg)
 }

@@ -15,7 +15,7 @@ func dozeBucket(addr uintptr) *struct{ head, tail *dozeThread } {
 
 func dozeFutexEnqueue(t *dozeThread, addr uintptr) {
 	b := dozeBucket(addr)
-	t.futex, t.next = addr, nil
+	t.futex, t.next, t.bits = addr, nil, dozeAllBits
 	if b.tail == nil {
 		b.head = t
 	} else {
@@ -48,62 +48,79 @@ func dozeFutexDequeue(t *dozeThread) {
 	t.futex, t.next = 0, nil
 }
 
-// dozeFutex serves futex(2): WAIT with a relative time-out, and WAKE.
-func dozeFutex(addr, op, val, timeout uintptr) uintptr {
+// dozeAllBits are the bits of a wait or a wake that asks for none.
+const dozeAllBits = ^uint32(0)
+
+// dozeFutex serves futex(2): waits and wakes, without those that move waiters or
+// inherit priorities.
+func dozeFutex(addr, op, val, timeout, bits uintptr) uintptr {
 	const (
-		wait    = 0
-		wake    = 1
-		command = 0x7f // less FUTEX_PRIVATE_FLAG, FUTEX_CLOCK_REALTIME
+		wait, wake         = 0, 1
+		waitBits, wakeBits = 9, 10
+		private, realtime  = 128, 256
+		command            = ^uint32(private | realtime)
 	)
-	switch op & command {
-	case wait:
-		if mmio.Load32(addr) != uint32(val) {
-			return dozeErr(dozeEAGAIN)
-		}
-		deadline := dozeForever
-		if timeout != 0 {
-			deadline = dozeAfter(timeout)
-		}
-		return dozeFutexSleep(addr, deadline)
-	case wake:
-		return dozeFutexWake(addr, val)
+	clock, flags := uintptr(dozeClockMonotonic), uintptr(0)
+	deadline, errno := dozeForever, uintptr(0)
+	do := uint32(op) & command
+	if do == waitBits {
+		flags = dozeTimerAbstime
 	}
-	return dozeErr(dozeENOSYS)
+	if op&realtime != 0 {
+		clock = dozeClockRealtime
+	}
+	if timeout != 0 && (do == wait || do == waitBits) {
+		if deadline, errno = dozeDeadline(clock, flags, timeout); errno != 0 {
+			return dozeErr(errno)
+		}
+	}
+	switch {
+	case do != wait && do != wake && do != waitBits && do != wakeBits, op&realtime != 0 && do != waitBits:
+		return dozeErr(dozeENOSYS)
+	case do == wait || do == wake:
+		bits = uintptr(dozeAllBits)
+	case uint32(bits) == 0:
+		return dozeErr(dozeEINVAL)
+	}
+	switch {
+	case addr&3 != 0:
+		return dozeErr(dozeEINVAL)
+	case addr > dozeUserLimit:
+		return dozeErr(dozeEFAULT)
+	case do == wake || do == wakeBits:
+		return dozeFutexWake(addr, max(uintptr(max(int32(val), 0)), 1), uint32(bits))
+	}
+	if v, ok := dozeGetWord(addr); !ok {
+		return dozeErr(dozeEFAULT)
+	} else if v != uint32(val) {
+		return dozeErr(dozeEAGAIN)
+	}
+	return dozeFutexSleep(addr, deadline, uint32(bits))
 }
 
-// dozeAfter turns a relative timespec into a deadline, dozeForever if beyond.
-func dozeAfter(ts uintptr) int64 {
-	sec, nsec := int64(mmio.Load64(ts)), int64(mmio.Load64(ts+8))
-	if sec < 0 || nsec < 0 {
-		return dozeNow()
-	}
-	if sec > 1<<33 {
-		return dozeForever
-	}
-	return dozeNow() + sec*1e9 + nsec
-}
-
-func dozeFutexSleep(addr uintptr, deadline int64) uintptr {
+func dozeFutexSleep(addr uintptr, deadline int64, bits uint32) uintptr {
 	t := dozeCurrent()
 	if dozeSignalled(t) {
 		return dozeErr(dozeEINTR)
 	}
-	t.state = dozeStateFutexWait
 	t.rax = 0
 	dozeFutexEnqueue(t, addr)
+	t.bits = bits
 	if deadline != dozeForever {
 		dozeAlarmAdd(&t.alarm, deadline)
 	}
-	dozeSchedule()
+	dozeBlockThread(t, dozeStateFutexWait)
 	return dozeKeep
 }
 
-func dozeFutexWake(addr, n uintptr) uintptr {
+// dozeFutexWake wakes up to n threads that wait on addr for one of the bits, and
+// returns how many.
+func dozeFutexWake(addr, n uintptr, bits uint32) uintptr {
 	var woken uintptr
 	b := dozeBucket(addr)
 	for x := b.head; x != nil && woken < n; {
 		next := x.next
-		if x.futex == addr {
+		if x.futex == addr && x.bits&bits != 0 {
 			dozeWake(x)
 			woken++
 		}
@@ -122,11 +139,12 @@ func dozeWake(t *dozeThread) {
 	dozeReadyLast(t)
 }
 
-// dozeNanosleep makes the current thread wait until the deadline. A sleep that
-// is shorter than a wake-up costs becomes a yield.
-func dozeNanosleep(deadline int64) uintptr {
+// dozeSleepUntil makes the current thread wait until the deadline. A sleep that
+// is shorter than a wake-up costs becomes a yield. A signal handler ends it: what is
+// left is written to rem unless that is 0.
+func dozeSleepUntil(deadline int64, rem uintptr) uintptr {
 	t := dozeCurrent()
-	t.rax = 0
+	t.rax, t.rem, t.until = 0, rem, deadline
 	if deadline-dozeNow() < dozeShort {
 		if dozeSched.ready > 0 {
 			dozeYield()
@@ -140,13 +158,20 @@ func dozeNanosleep(deadline int64) uintptr {
 		return 0
 	}
 	if dozeSignalled(t) {
+		return dozeSleepCut(t)
+	}
+	if deadline != dozeForever {
+		dozeAlarmAdd(&t.alarm, deadline)
+	}
+	dozeBlockThread(t, dozeStateSleeping)
+	return dozeKeep
+}
+
+// dozeSleepCut is the result of a sleep that a signal ends.
+func dozeSleepCut(t *dozeThread) uintptr {
+	if t.rem == 0 {
 		return dozeErr(dozeEINTR)
 	}
-	if deadline-dozeNow() > dozeSysmonWake { // longer than the runtime's own: a goroutine sleeps in a call
-		dozeLetRetake()
-	}
-	t.state = dozeStateSleeping
-	dozeAlarmAdd(&t.alarm, deadline)
-	dozeSchedule()
-	return dozeKeep
+	left := dozeTimespecOf(max(t.until-dozeNow(), 0))
+	return dozePutOr(t.rem, &left, dozeErr(dozeEINTR))
 }

@@ -65,7 +65,7 @@ func dozeInputRead(f *dozeFile, p, n uintptr) uintptr {
 	if f.flags&dozeONonblock != 0 {
 		return dozeErr(dozeEAGAIN)
 	}
-	return dozeWaitOn(dozeAddr(i), dozeForever, true)
+	return dozeWaitOn(f, dozeAddr(i))
 }
 
 func dozeInputReadiness() uint32 {

@@ -79,7 +79,6 @@ const (
 	dozeFileBase    = dozeKernelBase + 0x7<<34      // open files
 	dozePagesBase   = dozeKernelBase + 0x8<<34      // pages of the kernel's structures, by frame
 	dozeMainStackHi = dozeKernelBase - 1<<30        // the first thread's stack ends here
-	dozeMainStack   = 64<<10 + 128<<10              // its size: 64 KiB for g0 (rt0_go), the rest for arguments
 	dozeMmapLow     = 0x0080_0000_0000              // where mmap looks for room
 	dozeMmapHigh    = dozeMainStackHi - 1<<30
 	dozeMaxRegions  = 65530                     // vm.max_map_count of Linux
@@ -122,6 +121,9 @@ type dozeThread struct {
 	done    uintptr     // bytes that the call which waits has written
 	sent    uint32      // 1 more than the ticket of those that a console has, 0 if none
 	sentTo  uint32      // which console
+	held    *dozeFile   // the open file that the call which waits is about
+	rem     uintptr     // where to write what is left of a sleep, 0: nowhere
+	bits    uint32      // of a futex, to be woken for
 	alarm   dozeAlarm
 
 	at   uintptr // how far a call came that is to be made again, 0 if none is (doze_slices.go)
@@ -140,7 +142,9 @@ type dozeThread struct {
 	since int64     // when it got the vCPU
 	ran   int64     // ns it had a physical CPU, as accounted
 
-	keepCaps uintptr // prctl's flag
+	keepCaps   uintptr // prctl's flags
+	noNewPrivs uintptr
+	comm       [dozeCommSize]byte // its name
 
 	timers *dozeTimer // of its CPU time
 	cpuDue int64      // its CPU time when the first of them is due, dozeForever if none

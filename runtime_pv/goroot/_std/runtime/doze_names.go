@@ -9,10 +9,12 @@ import (
 
 // Flags of the *at calls (linux/fcntl.h).
 const (
-	dozeAtNoFollow  = 0x100
-	dozeAtRemoveDir = 0x200
-	dozeAtFollow    = 0x400
-	dozeAtEmptyPath = 0x1000
+	dozeAtNoFollow    = 0x100
+	dozeAtRemoveDir   = 0x200
+	dozeAtFollow      = 0x400
+	dozeAtNoAutomount = 0x800
+	dozeAtEmptyPath   = 0x1000
+	dozeAtSyncType    = 0x6000
 )
 
 // dozeMkdir serves mkdir(2) and mkdirat(2).
@@ -25,6 +27,9 @@ func dozeMkdir(dirfd, p, mode uintptr) uintptr {
 	return dozeErr(errno)
 }
 
+// dozeTypeBlock is a block device's in a mode; there are none.
+const dozeTypeBlock = 0o060000
+
 // dozeMknod serves mknod(2) and mknodat(2).
 func dozeMknod(dirfd, p, mode, dev uintptr) uintptr {
 	const perm = 0o7777
@@ -32,8 +37,12 @@ func dozeMknod(dirfd, p, mode, dev uintptr) uintptr {
 	if kind == 0 {
 		kind = fs.TypeFile
 	}
-	if kind != fs.TypeFile && kind != fs.TypeFifo && kind != fs.TypeChar && kind != fs.TypeSocket {
+	switch kind {
+	case fs.TypeFile, fs.TypeFifo, fs.TypeChar, fs.TypeSocket:
+	case fs.TypeDir, dozeTypeBlock:
 		return dozeErr(dozeEPERM)
+	default:
+		return dozeErr(dozeEINVAL)
 	}
 	place, errno := dozeNameAt(0, dirfd, p)
 	if errno == 0 {
@@ -139,7 +148,10 @@ func dozeReadlink(dirfd, p, to, size uintptr) uintptr {
 		return dozeErr(errno)
 	}
 	body, errno := dozeTree.fs.Readlink(n)
-	if errno != 0 {
+	switch {
+	case errno == dozeEINVAL && path.text == "":
+		return dozeErr(dozeENOENT)
+	case errno != 0:
 		return dozeErr(errno)
 	}
 	from, length := dozeString(body)
@@ -191,7 +203,7 @@ func dozeFindAs(dirfd, p, flags uintptr) (fs.Node, uintptr) {
 
 // dozeFdNode is the node of a descriptor, for a call about the node.
 func dozeFdNode(fd uintptr) (fs.Node, uintptr) {
-	f := dozeFd(fd)
+	f := dozeUsable(fd)
 	if f == nil {
 		return 0, dozeEBADF
 	}
@@ -218,7 +230,7 @@ func dozeUtimens(n fs.Node, errno, ts uintptr, unit int64) uintptr {
 		return dozeErr(errno)
 	case ts == 0:
 		return dozeErr(f.SetTimes(n, f.Now, f.Now, true, true))
-	case !dozeCopyIn(dozeAddr(&v), ts, 32):
+	case !dozeGet(ts, &v):
 		return dozeErr(dozeEFAULT)
 	}
 	var at [2]int64
@@ -246,6 +258,9 @@ func dozeClampSeconds(s int64) int64 {
 
 // dozeUtimensat serves utimensat(2); without a path it is about dirfd.
 func dozeUtimensat(dirfd, p, ts, flags uintptr) uintptr {
+	if p == 0 && int32(dirfd) == dozeAtCwd {
+		return dozeErr(dozeEFAULT)
+	}
 	if p == 0 {
 		n, errno := dozeFdNode(dirfd)
 		return dozeUtimens(n, errno, ts, 1)

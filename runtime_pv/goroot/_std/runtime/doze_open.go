@@ -5,7 +5,7 @@ package runtime
 
 import (
 	"internal/runtime/doze/fs"
-	"internal/runtime/doze/mmio"
+	"unsafe"
 )
 
 const dozeAtCwd = -100 // AT_FDCWD (linux/fcntl.h)
@@ -83,6 +83,16 @@ func (path *dozePathAt) find(how int) (fs.Node, uintptr) {
 
 // dozeOpenAt serves open(2), openat(2) and creat(2).
 func dozeOpenAt(dirfd, p, flags, mode uintptr) uintptr {
+	if f := dozeCurrent().held; f != nil { // of a FIFO, whose other end it waits for
+		return dozeFifoMeet(f, dozeCloexec(flags))
+	}
+	if flags&dozeOPath == 0 {
+		makes := flags & (fs.OpenCreate | fs.OpenDirectory)
+		if makes == fs.OpenCreate|fs.OpenDirectory || flags&dozeOTmpfile != 0 && (flags&fs.OpenDirectory == 0 || flags&dozeOAccess == dozeORdonly) {
+			return dozeErr(dozeEINVAL)
+		}
+		flags |= dozeOLarge
+	}
 	path, errno := dozeAt(0, dirfd, p)
 	if errno != 0 {
 		return dozeErr(errno)
@@ -99,10 +109,27 @@ func dozeOpenAt(dirfd, p, flags, mode uintptr) uintptr {
 		return dozeErr(errno)
 	}
 	if via := dozeTree.via; via != nil && f.Tag(n) == dozeTagStream && flags&dozeOPath == 0 {
-		f.Release(n) // what a stream is opened on again is the stream itself
-		return dozeInstall(via, 0, dozeCloexec(flags))
+		f.Release(n)
+		return dozeReopen(via, uint32(flags), dozeCloexec(flags))
 	}
 	return dozeOpenNode(n, uint32(flags), dozeCloexec(flags))
+}
+
+// dozeReopen opens by its name what is no node: a pipe as a FIFO is opened; of other
+// streams the open file itself.
+func dozeReopen(f *dozeFile, flags uint32, cloexec uintptr) uintptr {
+	if f.kind != dozeFilePipeIn && f.kind != dozeFilePipeOut {
+		return dozeInstall(f, 0, cloexec)
+	}
+	q := dozePipeOf(f)
+	write := flags&dozeOAccess == dozeOWronly
+	switch {
+	case flags&dozeOAccess == dozeORdwr:
+		return dozeErr(dozeEINVAL)
+	case write && flags&dozeONonblock != 0 && q.in == nil:
+		return dozeErr(fs.ENXIO)
+	}
+	return q.openEnd(write, flags, cloexec)
 }
 
 // openUnnamed serves O_TMPFILE.
@@ -114,8 +141,6 @@ func (path *dozePathAt) openUnnamed(flags, perm uint32) (fs.Node, uintptr) {
 		return 0, errno
 	case f.Type(dir) != fs.TypeDir:
 		return 0, dozeENOTDIR
-	case flags&dozeOAccess == dozeORdonly:
-		return 0, dozeEINVAL
 	case f.Frozen(dir):
 		return 0, fs.EROFS
 	}
@@ -168,18 +193,50 @@ func dozeNodeKind(n fs.Node, flags uint32) (kind uint32, errno uintptr) {
 	return dozeFileNode, 0
 }
 
-// dozeOpenat2 serves openat2(2) without its restrictions on paths.
+// dozeOpenHow is struct open_how (linux/openat2.h).
+type dozeOpenHow struct{ flags, mode, resolve uint64 }
+
+// dozeOpenat2 serves openat2(2) without its restrictions on paths. Unlike open(2) it
+// refuses what it does not know.
 func dozeOpenat2(dirfd, p, how, size uintptr) uintptr {
-	var h [3]uint64 // struct open_how: flags, mode, resolve
+	const (
+		known    = 0o37777703 &^ 0o20000000 // O_ flags (asm-generic/fcntl.h)
+		tmpfile  = dozeOTmpfile | fs.OpenDirectory
+		withPath = fs.OpenPath | fs.OpenDirectory | fs.OpenNoFollow | dozeOCloexec
+		perm     = 0o7777
+		resolves = 0x3f // RESOLVE_*
+	)
+	var h dozeOpenHow
+	least := unsafe.Sizeof(h)
 	switch {
-	case size != 24:
+	case size < least:
 		return dozeErr(dozeEINVAL)
-	case !dozeCopyIn(dozeAddr(&h), how, size):
+	case size > dozePage:
+		return dozeErr(dozeE2BIG)
+	case !dozeGet(how, &h):
 		return dozeErr(dozeEFAULT)
-	case h[2] != 0:
+	}
+	for i := least; i < size; i++ {
+		var b byte
+		if !dozeGet(how+i, &b) {
+			return dozeErr(dozeEFAULT)
+		}
+		if b != 0 {
+			return dozeErr(dozeE2BIG)
+		}
+	}
+	makes := h.flags&(fs.OpenCreate|dozeOTmpfile) != 0
+	switch {
+	case h.flags&^(known|dozeOTmpfile) != 0, h.resolve&^resolves != 0, h.mode&^perm != 0, h.mode != 0 && !makes:
+		return dozeErr(dozeEINVAL)
+	case h.flags&fs.OpenPath != 0 && h.flags&^withPath != 0:
+		return dozeErr(dozeEINVAL)
+	case h.flags&dozeOTmpfile != 0 && h.flags&tmpfile != tmpfile:
+		return dozeErr(dozeEINVAL)
+	case h.resolve != 0:
 		return dozeErr(dozeENOSYS)
 	}
-	return dozeOpenAt(dirfd, p, uintptr(h[0]), uintptr(h[1]))
+	return dozeOpenAt(dirfd, p, uintptr(h.flags), uintptr(h.mode))
 }
 
 // dozeChdir makes n the working directory.
@@ -209,6 +266,9 @@ func dozeFchdir(fd uintptr) uintptr {
 // dozeGetcwd serves getcwd(2): the path with its zero, and how long that is.
 func dozeGetcwd(p, size uintptr) uintptr {
 	f := dozeFiles()
+	if f.Lost(dozeTree.cwd) {
+		return dozeErr(dozeENOENT)
+	}
 	path, errno := f.Path(dozeTree.cwd, dozeAddr(&dozePathBuffer[0]), dozePathMax-1)
 	switch {
 	case errno == fs.ERANGE:
@@ -219,7 +279,7 @@ func dozeGetcwd(p, size uintptr) uintptr {
 		return dozeErr(dozeERANGE)
 	}
 	from, n := dozeString(path)
-	mmio.Store8(from+n, 0) // the last byte of the buffer
+	dozePathBuffer[dozePathMax-1] = 0 // the path is at the end of the buffer
 	if !dozeCopyOut(p, from, n+1) {
 		return dozeErr(dozeEFAULT)
 	}

@@ -22,7 +22,7 @@ const (
 // writers 8 further.
 type dozePipe struct {
 	_           sys.NotInHeap
-	in, out     *dozeFile // nil once closed
+	in, out     *dozeFile // the open files of either end, linked by next; nil once all are closed
 	first, last *dozePipePage
 	used, size  uintptr // bytes there are, and may be
 	rd, wr      uintptr // where to go on in the first and in the last page
@@ -57,6 +57,7 @@ func (q *dozePipe) writers() uintptr { return uintptr(unsafe.Pointer(q)) + 8 }
 
 // dozePipe2 serves pipe(2) and pipe2(2).
 func dozePipe2(fds, flags uintptr) uintptr {
+	flags = uintptr(uint32(flags))
 	if flags&^(dozeOCloexec|dozeONonblock) != 0 {
 		return dozeErr(dozeEINVAL)
 	}
@@ -88,8 +89,8 @@ func dozePipe2(fds, flags uintptr) uintptr {
 		dozeClose(r)
 		return w
 	}
-	pair := uint64(r) | uint64(w)<<32
-	if !dozeCopyOut(fds, dozeAddr(&pair), 8) {
+	pair := [2]uint32{uint32(r), uint32(w)}
+	if !dozePut(fds, &pair) {
 		dozeClose(r)
 		dozeClose(w)
 		return dozeErr(dozeEFAULT)
@@ -109,7 +110,7 @@ func dozePipeRead(f *dozeFile, p, n uintptr) uintptr {
 	case f.flags&dozeONonblock != 0:
 		return dozeErr(dozeEAGAIN)
 	}
-	return dozeWaitOn(q.readers(), dozeForever, true)
+	return dozeWaitOn(f, q.readers())
 }
 
 // read takes up to n bytes, and lets writers know of the room.
@@ -122,16 +123,14 @@ func (q *dozePipe) read(p, n uintptr) uintptr {
 			end = q.wr
 		}
 		part := min(n-got, end-q.rd)
-		left := dozeTryCopy(p+got, q.first.data()+q.rd, part)
-		part -= left
+		if dozeUserWrite(p+got, q.first.data()+q.rd, part) != 0 {
+			break // what can't be written stays, as on Linux
+		}
 		q.rd += part
 		q.used -= part
 		got += part
 		if q.rd == end {
 			q.dropFirst()
-		}
-		if left != 0 {
-			break
 		}
 	}
 	if got == 0 {
@@ -139,9 +138,17 @@ func (q *dozePipe) read(p, n uintptr) uintptr {
 	}
 	dozeNotify(q.writers(), dozeEveryone)
 	if before < dozePipeBuf && q.room() >= dozePipeBuf {
-		dozeFileEvent(q.out, dozePollOut)
+		q.event(q.out, dozePollWrite)
 	}
 	return got
+}
+
+// event says that an end, with each of its open files, has become ready for
+// something.
+func (q *dozePipe) event(end *dozeFile, events uint32) {
+	for f := end; f != nil; f = f.next {
+		dozeFileEvent(f, events)
+	}
 }
 
 func (q *dozePipe) room() uintptr { return q.size - q.used }
@@ -185,35 +192,32 @@ func (q *dozePipe) addPage() bool {
 	return true
 }
 
-// dozePipeWrite writes all of n bytes unless the pipe is O_NONBLOCK. A write that
-// waits keeps in t.done how far it is.
-func dozePipeWrite(t *dozeThread, f *dozeFile, p, n uintptr) uintptr {
+// dozePipeWrite writes all parts unless the pipe is O_NONBLOCK: at once if they are no
+// more than PIPE_BUF bytes. A write that waits keeps in t.done how far it is.
+func dozePipeWrite(t *dozeThread, f *dozeFile, s dozeParts) uintptr {
 	q := dozePipeOf(f)
-	if t.resumed == dozeWaitNone {
-		t.done = 0
-	}
-	t.resumed = dozeWaitNone
-	for {
+	for s.n != 0 {
 		if q.in == nil {
 			dozeRaise(t, _SIGPIPE, dozeSiUser)
 			return t.wrote(dozeEPIPE)
 		}
 		room := q.room()
-		if n <= dozePipeBuf && room < n {
+		if s.n <= dozePipeBuf && room < s.n {
 			room = 0
 		}
-		if errno := q.write(p+t.done, min(n-t.done, room), &t.done); errno != 0 {
+		if errno := q.write(&s, t.done, min(s.n-t.done, room), &t.done); errno != 0 {
 			return t.wrote(errno)
 		}
 		switch {
-		case t.done == n:
+		case t.done == s.n:
 			return t.wrote(0)
 		case f.flags&dozeONonblock != 0:
 			return t.wrote(dozeEAGAIN)
 		case room == 0:
-			return dozeWaitOn(q.writers(), dozeForever, true)
+			return dozeWaitOn(f, q.writers())
 		}
 	}
+	return 0
 }
 
 // wrote ends a write: with what was written, or the error if that is nothing.
@@ -226,8 +230,9 @@ func (t *dozeThread) wrote(errno uintptr) uintptr {
 	return n
 }
 
-// write appends n bytes, adds to done how many, and lets readers know.
-func (q *dozePipe) write(p, n uintptr, done *uintptr) (errno uintptr) {
+// write appends n bytes of the parts from skip on, adds to done how many, and lets
+// readers know.
+func (q *dozePipe) write(s *dozeParts, skip, n uintptr, done *uintptr) (errno uintptr) {
 	put := uintptr(0)
 	for put < n && errno == 0 {
 		if (q.last == nil || q.wr == dozePipeHold) && !q.addPage() {
@@ -235,9 +240,9 @@ func (q *dozePipe) write(p, n uintptr, done *uintptr) (errno uintptr) {
 			break
 		}
 		part := min(n-put, dozePipeHold-q.wr)
-		if left := dozeTryCopy(q.last.data()+q.wr, p+put, part); left != 0 {
-			part -= left
+		if s.read(q.last.data()+q.wr, skip+put, part) != 0 {
 			errno = dozeEFAULT
+			break
 		}
 		q.wr += part
 		q.used += part
@@ -249,22 +254,34 @@ func (q *dozePipe) write(p, n uintptr, done *uintptr) (errno uintptr) {
 	}
 	if put > 0 {
 		dozeNotify(q.readers(), dozeEveryone)
-		dozeFileEvent(q.in, dozePollIn)
+		q.event(q.in, dozePollRead)
 	}
 	return errno
 }
 
-// dozePipeEnd closes one end; the pipe goes with the second.
+// dozePipeEnd closes an open file of an end. The end is closed with its last one, the
+// pipe with its second end.
 func dozePipeEnd(f *dozeFile) {
 	q := dozePipeOf(f)
+	end := &q.in
+	if f.kind == dozeFilePipeOut {
+		end = &q.out
+	}
+	for at := end; *at != nil; at = &(*at).next {
+		if *at == f {
+			*at = f.next
+			break
+		}
+	}
+	if *end != nil {
+		return
+	}
 	dozeNotify(q.readers(), dozeEveryone)
 	dozeNotify(q.writers(), dozeEveryone)
 	if f.kind == dozeFilePipeIn {
-		q.in = nil
-		dozeFileEvent(q.out, dozePollErr|dozePollOut)
+		q.event(q.out, dozePollErr|dozePollWrite)
 	} else {
-		q.out = nil
-		dozeFileEvent(q.in, dozePollHup|dozePollIn)
+		q.event(q.in, dozePollHup|dozePollRead)
 	}
 	q.free()
 }
@@ -273,7 +290,7 @@ func dozePipeReadiness(f *dozeFile) (mask uint32) {
 	q := dozePipeOf(f)
 	if f.kind == dozeFilePipeIn {
 		if q.used > 0 {
-			mask = dozePollIn
+			mask = dozePollRead
 		}
 		if q.out == nil {
 			mask |= dozePollHup
@@ -281,7 +298,7 @@ func dozePipeReadiness(f *dozeFile) (mask uint32) {
 		return mask
 	}
 	if q.room() >= dozePipeBuf {
-		mask = dozePollOut
+		mask = dozePollWrite
 	}
 	if q.in == nil {
 		mask |= dozePollErr
@@ -301,6 +318,8 @@ func dozePipeFcntl(f *dozeFile, cmd, arg uintptr) uintptr {
 			size *= 2
 		}
 		switch {
+		case size > 1<<31:
+			return dozeErr(dozeEINVAL)
 		case size > dozePipeMax:
 			return dozeErr(dozeEPERM)
 		case size < q.used:
@@ -308,7 +327,7 @@ func dozePipeFcntl(f *dozeFile, cmd, arg uintptr) uintptr {
 		}
 		q.size = size
 		dozeNotify(q.writers(), dozeEveryone)
-		dozeFileEvent(q.out, dozePollOut)
+		q.event(q.out, dozePollWrite)
 	}
 	return q.size
 }
@@ -319,6 +338,7 @@ func dozePipeFcntl(f *dozeFile, cmd, arg uintptr) uintptr {
 // dozeEventfd serves eventfd(2) and eventfd2(2).
 func dozeEventfd(count, flags uintptr) uintptr {
 	const semaphore = 1
+	flags = uintptr(uint32(flags))
 	if flags&^(dozeOCloexec|dozeONonblock|semaphore) != 0 {
 		return dozeErr(dozeEINVAL)
 	}
@@ -340,19 +360,16 @@ func dozeCounterRead(f *dozeFile, p, n uintptr) uintptr {
 	case f.pos == 0 && f.flags&dozeONonblock != 0:
 		return dozeErr(dozeEAGAIN)
 	case f.pos == 0:
-		return dozeWaitOn(f.addr(), dozeForever, true)
+		return dozeWaitOn(f, f.addr())
 	}
 	v := f.pos
 	if f.aux != 0 {
 		v = 1
 	}
-	if !dozeCopyOut(p, dozeAddr(&v), 8) {
-		return dozeErr(dozeEFAULT)
-	}
 	f.pos -= v
 	dozeNotify(f.addr()+8, dozeEveryone)
 	dozeFileEvent(f, dozePollOut)
-	return 8
+	return dozePutOr(p, &v, 8) // a bad address loses what was counted, as on Linux
 }
 
 func dozeCounterWrite(f *dozeFile, p, n uintptr) uintptr {
@@ -360,14 +377,14 @@ func dozeCounterWrite(f *dozeFile, p, n uintptr) uintptr {
 	switch {
 	case n < 8:
 		return dozeErr(dozeEINVAL)
-	case !dozeCopyIn(dozeAddr(&v), p, 8):
+	case !dozeGet(p, &v):
 		return dozeErr(dozeEFAULT)
 	case v == dozeCounterFull:
 		return dozeErr(dozeEINVAL)
 	case v >= dozeCounterFull-f.pos && f.flags&dozeONonblock != 0:
 		return dozeErr(dozeEAGAIN)
 	case v >= dozeCounterFull-f.pos:
-		return dozeWaitOn(f.addr()+8, dozeForever, true)
+		return dozeWaitOn(f, f.addr()+8)
 	}
 	f.pos += v
 	if v != 0 {

@@ -8,38 +8,98 @@ import (
 	"unsafe"
 )
 
-// dozeUname fills struct utsname: six fields of 65 bytes.
+// dozeUname serves uname(2).
 func dozeUname(p uintptr) uintptr {
-	mmio.Clear(p, 390)
+	var names [6][65]byte // struct new_utsname
 	for i, s := range [...]string{"Linux", "doze", dozeReleaseName, "#1 Doze", "x86_64", "(none)"} {
-		dozePutString(p+uintptr(i)*65, s)
+		for j := 0; j < len(s); j++ {
+			names[i][j] = s[j]
+		}
 	}
-	return 0
+	return dozePutOr(p, &names, 0)
 }
 
-func dozePutString(p uintptr, s string) {
-	for i := 0; i < len(s); i++ {
-		mmio.Store8(p+uintptr(i), s[i])
-	}
+// dozeRlimit is struct rlimit.
+type dozeRlimit struct{ cur, max uint64 }
+
+const (
+	dozeRlimits      = 16 // how many resources there are
+	dozeRlimitCore   = 4
+	dozeRlimitNofile = 7
+	dozeUnlimited    = ^uint64(0)
+)
+
+// dozeLimits are the limits of the process that can be set: how many descriptors it
+// may have, and how large a core would be. Nothing else is limited.
+var dozeLimits = struct{ core, nofile dozeRlimit }{
+	core: dozeRlimit{0, dozeUnlimited}, nofile: dozeRlimit{dozeMaxFiles, dozeMaxFiles},
 }
 
-// dozeRlimit answers getrlimit(2) and prlimit64(2) of the own process: descriptors are
-// bounded, the rest is not.
-func dozeRlimit(t *dozeThread, nr uintptr) uintptr {
-	const nofile = 7
-	resource, old := t.rdi, t.rsi
-	if nr == 302 {
-		resource, old = t.rsi, t.r10
+// dozeGetrlimit serves getrlimit(2), and dozeSetrlimit setrlimit(2).
+func dozeGetrlimit(resource, p uintptr) uintptr {
+	if uint32(resource) < dozeRlimits && p == 0 {
+		return dozeErr(dozeEFAULT)
 	}
-	v := ^uint64(0)
-	if resource == nofile {
-		v = dozeMaxFiles
+	return dozePrlimit(0, resource, 0, p)
+}
+
+func dozeSetrlimit(resource, p uintptr) uintptr {
+	if p == 0 {
+		return dozeErr(dozeEFAULT)
+	}
+	return dozePrlimit(0, resource, p, 0)
+}
+
+// dozePrlimit serves prlimit64(2).
+func dozePrlimit(pid, resource, new, old uintptr) uintptr {
+	var v dozeRlimit
+	switch {
+	case new != 0 && !dozeGet(new, &v):
+		return dozeErr(dozeEFAULT)
+	case int32(pid) != 0 && dozeByTID(uintptr(uint32(pid))) == nil:
+		return dozeErr(dozeESRCH)
+	case uint32(resource) >= dozeRlimits:
+		return dozeErr(dozeEINVAL)
+	}
+	before := dozeRlimit{dozeUnlimited, dozeUnlimited}
+	var limit *dozeRlimit
+	switch uint32(resource) {
+	case dozeRlimitCore:
+		limit = &dozeLimits.core
+	case dozeRlimitNofile:
+		limit = &dozeLimits.nofile
+	}
+	if limit != nil {
+		before = *limit
+	}
+	if new != 0 {
+		switch {
+		case v.cur > v.max:
+			return dozeErr(dozeEINVAL)
+		case limit == nil && v != before, limit == &dozeLimits.nofile && v.max > dozeMaxFiles:
+			return dozeErr(dozeEPERM)
+		case limit != nil:
+			*limit = v
+			dozeFds.limit = uintptr(dozeLimits.nofile.cur)
+		}
 	}
 	if old != 0 {
-		mmio.Store64(old, v)
-		mmio.Store64(old+8, v)
+		return dozePutOr(old, &before, 0)
 	}
 	return 0
+}
+
+// dozeGetrandomCall serves getrandom(2): there is always enough to be had.
+func dozeGetrandomCall(t *dozeThread, p, n, flags uintptr) uintptr {
+	const nonblock, random, insecure = 1, 2, 4
+	if flags = uintptr(uint32(flags)); flags&^(nonblock|random|insecure) != 0 || flags&(random|insecure) == random|insecure {
+		return dozeErr(dozeEINVAL)
+	}
+	n = min(n, dozeMostBytes)
+	if !dozeRangeOK(p, n) {
+		return dozeErr(dozeEFAULT)
+	}
+	return dozeGetrandom(t, p, n)
 }
 
 // dozeGetrandom fills n bytes: the CPU's generator and our own, XORed, so that
@@ -53,10 +113,11 @@ func dozeGetrandom(t *dozeThread, p, n uintptr) uintptr {
 		for i := range alignUp(piece, 8) / 8 {
 			words[i] = dozeRandom64()
 		}
-		if !dozeCopyOut(p+done, dozeAddr(&words), piece) {
+		left := dozeUserWrite(p+done, dozeAddr(&words), piece)
+		if done += piece - left; left != 0 {
 			return dozePart(done, dozeErr(dozeEFAULT))
 		}
-		if done += piece; done < n && dozeNow() > until {
+		if done < n && dozeNow() > until {
 			if t.rax != 318 && t.rax != 0 && t.rax != 17 { // not getrandom, read, pread64
 				break
 			}
@@ -98,13 +159,17 @@ func dozeRandomInit() {
 	dozeRandomState.Init(seed)
 }
 
+// dozeRusage is struct rusage.
+type dozeRusage struct {
+	user, system dozeTimeval
+	maxRSS       int64
+	_            [13]int64
+}
+
 // dozeGetrusage serves getrusage(2): CPU time is time with a vCPU, all of it the
 // program's; the resident size is what the machine has in use.
 func dozeGetrusage(t *dozeThread, who, p uintptr) uintptr {
-	const (
-		self, children, thread = 0, -1, 1
-		size, maxRSS           = 144, 32 // struct rusage
-	)
+	const self, children, thread = 0, -1, 1
 	var ns int64
 	switch int32(who) {
 	case self:
@@ -115,87 +180,111 @@ func dozeGetrusage(t *dozeThread, who, p uintptr) uintptr {
 	default:
 		return dozeErr(dozeEINVAL)
 	}
-	if dozeTryClear(p, size) != 0 {
-		return dozeErr(dozeEFAULT)
-	}
-	dozePutTimespec(p, ns, 1000)
-	f := &dozeMem.frames
-	mmio.Store64(p+maxRSS, uint64(dozeTotalPages()-f.FreePages())*dozePage>>10)
-	return 0
+	u := dozeRusage{user: dozeTimevalOf(ns), maxRSS: int64(dozeResident() * dozePage >> 10)}
+	return dozePutOr(p, &u, 0)
 }
 
 // dozeTimesCall serves times(2), in hundredths of a second.
 func dozeTimesCall(p uintptr) uintptr {
-	const tick, size = 10_000_000, 32
-	if p != 0 {
-		if dozeTryClear(p, size) != 0 {
-			return dozeErr(dozeEFAULT)
-		}
-		mmio.Store64(p, uint64(dozeProcessTime()/tick))
+	const tick = 10_000_000
+	now := uintptr(dozeNow() / tick)
+	if p == 0 {
+		return now
 	}
-	return uintptr(dozeNow() / tick)
+	times := [4]int64{dozeProcessTime() / tick} // struct tms
+	return dozePutOr(p, &times, now)
+}
+
+// dozeSysinfoArg is struct sysinfo (linux/sysinfo.h).
+type dozeSysinfoArg struct {
+	uptime              int64
+	loads               [3]uint64
+	total, free         uint64
+	shared, buffer      uint64
+	swapTotal, swapFree uint64
+	procs, _            uint16
+	_                   uint32
+	highTotal, highFree uint64
+	unit, _             uint32
 }
 
 // dozeSysinfo serves sysinfo(2).
 func dozeSysinfo(p uintptr) uintptr {
-	const size, total, free, procs, unit = 112, 32, 40, 80, 104 // struct sysinfo
-	if dozeTryClear(p, size) != 0 {
-		return dozeErr(dozeEFAULT)
-	}
 	f := &dozeMem.frames
-	mmio.Store64(p, uint64(dozeNow()/1e9))
-	mmio.Store64(p+total, uint64(dozeTotalPages()*dozePage))
-	mmio.Store64(p+free, uint64(f.FreePages()*dozePage))
-	mmio.Store16(p+procs, 1)
-	mmio.Store32(p+unit, 1)
-	return 0
+	i := dozeSysinfoArg{
+		uptime: dozeNow() / 1e9,
+		total:  uint64(dozeTotalPages() * dozePage),
+		free:   uint64(f.FreePages() * dozePage),
+		procs:  1,
+		unit:   1,
+	}
+	return dozePutOr(p, &i, 0)
 }
 
-// dozeClockGetres serves clock_getres(2): every clock counts nanoseconds.
-func dozeClockGetres(clock, p uintptr) uintptr {
-	const clocks = 12
-	if clock >= clocks {
-		return dozeErr(dozeEINVAL)
-	}
-	if p != 0 {
-		dozePutTimespec(p, 1, 1)
-	}
-	return 0
-}
+// dozeCommSize is the size of a thread's name with its zero (TASK_COMM_LEN).
+const dozeCommSize = 16
+
+// dozeNature is what prctl(2) sets for the process.
+var dozeNature = struct {
+	dumpable    uintptr
+	deathSignal uint32
+}{dumpable: 1}
 
 // dozePrctl serves prctl(2): what is asked of a process that is root, alone, and
 // never execs.
 func dozePrctl(t *dozeThread, op, arg uintptr) uintptr {
 	const (
-		setDeathSignal             = 1
-		getDumpable, setDumpable   = 3, 4
-		getKeepCaps, setKeepCaps   = 7, 8
-		setName, getName           = 15, 16
-		setNoNewPrivs, getNewPrivs = 38, 39
-		nameSize                   = 16
+		setDeathSignal, getDeathSignal = 1, 2
+		getDumpable, setDumpable       = 3, 4
+		getKeepCaps, setKeepCaps       = 7, 8
+		setName, getName               = 15, 16
+		setNoNewPrivs, getNoNewPrivs   = 38, 39
 	)
-	switch op {
-	case abi.PVPrctl:
+	rest := t.rdx | t.r10 | t.r8
+	switch op = uintptr(uint32(op)); {
+	case op == abi.PVPrctl:
 		return dozePV(arg, t.rdx, t.r10)
-	case getKeepCaps:
+	case op == setDeathSignal && arg < dozeSignals:
+		dozeNature.deathSignal = uint32(arg) // nobody is there whose death would send it
+		return 0
+	case op == getDeathSignal:
+		return dozePutOr(arg, &dozeNature.deathSignal, 0)
+	case op == getKeepCaps:
 		return t.keepCaps
-	case setKeepCaps:
-		if arg > 1 {
-			return dozeErr(dozeEINVAL)
-		}
+	case op == setKeepCaps && arg <= 1:
 		t.keepCaps = arg
 		return 0
-	case getDumpable:
-		return 1
-	case getName:
-		if dozeTryClear(arg, nameSize) != 0 {
-			return dozeErr(dozeEFAULT)
-		}
+	case op == getDumpable:
+		return dozeNature.dumpable
+	case op == setDumpable && arg <= 1:
+		dozeNature.dumpable = arg
 		return 0
-	case setDumpable, setName, setNoNewPrivs, getNewPrivs, setDeathSignal:
+	case op == getName:
+		return dozePutOr(arg, &t.comm, 0)
+	case op == setName:
+		return dozeSetComm(t, arg)
+	case op == setNoNewPrivs && arg == 1 && rest == 0:
+		t.noNewPrivs = 1
 		return 0
+	case op == getNoNewPrivs && arg|rest == 0:
+		return t.noNewPrivs
 	}
 	return dozeErr(dozeEINVAL)
+}
+
+// dozeSetComm names a thread as the string at the program's p says.
+func dozeSetComm(t *dozeThread, p uintptr) uintptr {
+	var name [dozeCommSize]byte
+	for i := range dozeCommSize - 1 {
+		if !dozeGet(p+uintptr(i), &name[i]) {
+			return dozeErr(dozeEFAULT)
+		}
+		if name[i] == 0 {
+			break
+		}
+	}
+	t.comm = name
+	return 0
 }
 
 // dozeSetID serves the calls that set user and group ids. There is only root.
@@ -211,29 +300,52 @@ func dozeSetID(real, effective, saved uintptr) uintptr {
 
 // dozeGetID serves getresuid(2) and getresgid(2).
 func dozeGetID(real, effective, saved uintptr) uintptr {
+	root := uint32(0)
 	for _, p := range [...]uintptr{real, effective, saved} {
-		if dozeTryClear(p, 4) != 0 {
+		if !dozePut(p, &root) {
 			return dozeErr(dozeEFAULT)
 		}
 	}
 	return 0
 }
 
+// dozeCapHeader is struct __user_cap_header_struct.
+type dozeCapHeader struct {
+	version uint32
+	pid     int32
+}
+
 // dozeCapget serves capget(2): root has them all.
 func dozeCapget(header, data uintptr) uintptr {
-	const version3, headerSize = 0x20080522, 8 // linux/capability.h
-	var h, sets [3]uint64                      // two of {effective, permitted, inheritable}, 32 bits each
-	if !dozeCopyIn(uintptr(unsafe.Pointer(&h)), header, headerSize) {
+	const version1, version2, version3 = 0x19980330, 0x20071026, 0x20080522 // linux/capability.h
+	var h dozeCapHeader
+	if !dozeGet(header, &h) {
 		return dozeErr(dozeEFAULT)
 	}
-	if uint32(h[0]) != version3 {
-		mmio.Store32(header, version3)
+	known := h.version == version1 || h.version == version2 || h.version == version3
+	if !known {
+		version := uint32(version3)
+		if !dozePut(header, &version) {
+			return dozeErr(dozeEFAULT)
+		}
+	}
+	switch {
+	case data == 0:
+		return 0
+	case !known || h.pid < 0:
 		return dozeErr(dozeEINVAL)
+	case h.pid != 0 && dozeByTID(uintptr(h.pid)) == nil:
+		return dozeErr(dozeESRCH)
 	}
+	var sets [6]uint32 // two of {effective, permitted, inheritable}, 32 bits each
 	for i := range sets {
-		sets[i] = ^uint64(0)
+		sets[i] = ^uint32(0)
 	}
-	if data != 0 && !dozeCopyOut(data, uintptr(unsafe.Pointer(&sets)), unsafe.Sizeof(sets)) {
+	size := unsafe.Sizeof(sets)
+	if h.version == version1 {
+		size /= 2
+	}
+	if !dozeCopyOut(data, dozeAddr(&sets), size) {
 		return dozeErr(dozeEFAULT)
 	}
 	return 0

@@ -126,19 +126,22 @@ var dozePathBuffer [dozePathMax]byte
 func dozePutPath(n fs.Node, b *dozeText) {
 	path, errno := dozeTree.fs.Path(n, dozeAddr(&dozePathBuffer[0]), dozePathMax)
 	if errno != 0 {
-		path = "/ (deleted)"
+		path = "/"
 	}
 	b.str(path)
+	if errno != 0 || dozeTree.fs.Lost(n) {
+		b.str(" (deleted)")
+	}
 }
 
 // dozePutExe names the program as it was named to it.
 func dozePutExe(b *dozeText) {
-	p := dozeBootInfo.args
-	if p == dozeBootInfo.argsEnd || dozeStr(p, 1) != "/" {
+	name := dozeExe.name[:dozeExe.n]
+	if len(name) == 0 || name[0] != '/' {
 		b.byte('/')
 	}
-	for ; p < dozeBootInfo.argsEnd && dozeStr(p, 1) != "\x00"; p++ {
-		b.byte(dozeStr(p, 1)[0])
+	for _, c := range name {
+		b.byte(c)
 	}
 }
 

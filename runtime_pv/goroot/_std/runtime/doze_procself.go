@@ -36,7 +36,7 @@ func (s *dozeSnapshot) process(name string) {
 func (s *dozeSnapshot) program(p, end uintptr) {
 	for p < end && s.errno == 0 {
 		n := min(end-p, s.size)
-		left := dozeTryCopy(s.p, p, n)
+		left := dozeUserRead(s.p, p, n)
 		s.n = n - left
 		s.flush()
 		if left != 0 {
@@ -46,17 +46,14 @@ func (s *dozeSnapshot) program(p, end uintptr) {
 	}
 }
 
-// name puts the last part of the program's name, as far as Linux keeps it.
+// name puts the name of the first thread.
 func (s *dozeSnapshot) name() {
-	const longest = 15 // TASK_COMM_LEN without its zero
-	i := &dozeBootInfo
-	from, end := i.args, i.args
-	for end < i.argsEnd && dozeStr(end, 1) != "\x00" {
-		if end++; dozeStr(end-1, 1) == "/" {
-			from = end
+	for _, c := range dozeThreadAt(0).comm {
+		if c == 0 {
+			return
 		}
+		s.byte(c)
 	}
-	s.str(dozeStr(from, min(end-from, longest)))
 }
 
 // dozeResident is how many pages are in use.
@@ -76,7 +73,7 @@ func (s *dozeSnapshot) maps() {
 	s.mapping(abi.ImageBase, alignUp(text, dozePage), "r-xp")
 	s.mapping(rodata, data, "r--p")
 	s.mapping(data, alignUp(m.end, dozePage), "rw-p")
-	s.hexes(dozeMainStackHi-dozeMainStack, dozeMainStackHi)
+	s.hexes(dozeBootInfo.stack, dozeMainStackHi)
 	s.str(" rw-p 00000000 00:00 0 [stack]\n")
 }
 

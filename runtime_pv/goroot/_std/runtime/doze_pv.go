@@ -39,7 +39,7 @@ func dozePV(op, p, n uintptr) uintptr {
 		}
 	case abi.PVCPUs, abi.PVWatch, abi.PVChange, abi.PVAnswer:
 		if wait, errno := dozePVCPUs(w, op, p); wait {
-			return dozeWaitOn(dozeAddr(&dozeMove.target), dozeForever, true)
+			return dozeWaitOn(nil, dozeAddr(&dozeMove.target))
 		} else if errno != 0 {
 			return errno
 		}

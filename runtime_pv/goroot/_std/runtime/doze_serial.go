@@ -46,24 +46,20 @@ func dozeUARTFree(port uint16, looks int) bool {
 
 // dozeUARTSend serves write(2) of a thread by a serial port. While that is busy the
 // thread naps: no interrupt tells when it is free again. t.done is how far it is.
-func dozeUARTSend(t *dozeThread, stream, p, n uintptr) uintptr {
+func dozeUARTSend(t *dozeThread, f *dozeFile, stream uintptr, s dozeParts) uintptr {
 	const looks = 64
 	port := dozeUARTPort(stream)
-	if t.resumed == dozeWaitNone {
-		t.done = 0
-	}
-	t.resumed = dozeWaitNone
 	b := dozeAddr(&dozeUARTs.buffer[0])
-	for sent := uintptr(0); t.done < n; {
+	for sent := uintptr(0); t.done < s.n; {
 		nap := int64(dozeUARTNap)
 		if sent >= dozeUARTStay {
 			nap = 0 // others first
 		}
 		if nap == 0 || !dozeUARTFree(port, looks) {
-			return dozeWaitAs(dozeWaitRestart, dozeStreamAddr(stream), dozeNow()+nap, true)
+			return dozeWaitAs(dozeWaitRestart, f, dozeStreamAddr(stream), dozeNow()+nap)
 		}
-		part := min(n-t.done, dozeUARTBurst)
-		if part -= dozeTryCopy(b, p+t.done, part); part == 0 {
+		part := min(s.n-t.done, dozeUARTBurst)
+		if part -= s.read(b, t.done, part); part == 0 {
 			return t.wrote(dozeEFAULT)
 		}
 		mmio.OutString(port, b, part)

@@ -7,25 +7,44 @@ package runtime
 
 import (
 	"internal/runtime/doze/abi"
-	"internal/runtime/doze/mmio"
 	"internal/runtime/sys"
+	"unsafe"
 )
 
-// Linux's signal frame (arch/x86/include/uapi/asm/{sigcontext,ucontext}.h).
+// dozeSignalStack is stack_t, and dozeUcontext struct ucontext with its sigcontext
+// (arch/x86/include/uapi/asm/{sigcontext,ucontext}.h).
+type dozeSignalStack struct {
+	sp    uintptr
+	flags uint32
+	_     uint32
+	size  uintptr
+}
+
+type dozeUcontext struct {
+	flags, link    uintptr
+	stack          dozeSignalStack
+	regs           [18]uintptr
+	cs, gs, fs, ss uint16
+	err, trapno    uintptr
+	oldmask, cr2   uintptr
+	fpstate        uintptr
+	_              [8]uint64
+	mask           uint64
+}
+
+// dozeFrame is what a handler finds at its stack pointer.
+type dozeFrame struct {
+	restorer uintptr
+	uc       dozeUcontext
+	info     [16]uint64 // siginfo_t
+}
+
 const (
-	dozeFrameUcontext = 8
-	dozeFrameSiginfo  = 312
-	dozeFrameSize     = 440
-
-	dozeUcStack    = 16
-	dozeUcMcontext = 40
-	dozeUcSigmask  = 296
-
-	dozeMcCS      = 144 // u16 cs, gs, fs, ss
-	dozeMcErr     = 152
-	dozeMcTrapno  = 160
-	dozeMcCR2     = 176
-	dozeMcFpstate = 184
+	dozeFrameUcontext = unsafe.Offsetof(dozeFrame{}.uc)
+	dozeFrameSiginfo  = unsafe.Offsetof(dozeFrame{}.info)
+	dozeFrameSize     = unsafe.Sizeof(dozeFrame{})
+	dozeRedZone       = 128  // below the stack pointer, which C code has
+	dozeLeastAltStack = 2048 // MINSIGSTKSZ
 )
 
 // Signal codes (asm-generic/siginfo.h).
@@ -76,7 +95,7 @@ type dozeFaultInfo struct {
 // dozeRaise makes a signal pending for a thread and wakes it if it would be
 // taken.
 func dozeRaise(t *dozeThread, sig uintptr, code int8) {
-	if dozeActions[sig].handler == dozeSigIgnore {
+	if dozeIgnored(sig) && t.mask>>(sig-1)&1 == 0 {
 		return
 	}
 	t.pending |= 1 << (sig - 1)
@@ -84,6 +103,22 @@ func dozeRaise(t *dozeThread, sig uintptr, code int8) {
 	if t.pending&^t.mask != 0 {
 		dozePoke(t)
 	}
+}
+
+// dozeIgnored reports whether nothing comes of a signal. There is no shell that could
+// let a program go on that a signal stops: those signals are ignored, as Linux does
+// where nobody controls the program's group.
+func dozeIgnored(sig uintptr) bool {
+	switch dozeActions[sig].handler {
+	case dozeSigIgnore:
+		return true
+	case dozeSigDefault:
+		switch sig {
+		case _SIGCHLD, _SIGCONT, _SIGURG, _SIGWINCH, _SIGSTOP, _SIGTSTP, _SIGTTIN, _SIGTTOU:
+			return true
+		}
+	}
+	return false
 }
 
 // dozeSignalled reports whether a thread has a signal to take. One that came while it
@@ -96,8 +131,11 @@ func dozeSignalled(t *dozeThread) bool {
 // dozePoke makes a thread that has a signal to take go on.
 func dozePoke(t *dozeThread) {
 	switch t.state {
-	case dozeStateFutexWait, dozeStateSleeping:
+	case dozeStateFutexWait:
 		t.rax = dozeErr(dozeEINTR)
+		dozeWake(t)
+	case dozeStateSleeping:
+		t.rax = dozeSleepCut(t)
 		dozeWake(t)
 	case dozeStateSysmonWait, dozeStateIOWait:
 		dozeWake(t)
@@ -124,7 +162,7 @@ type dozeProcessState struct {
 // dozeRaiseProcess makes a signal pending for the process. The current thread takes it if it
 // does not block it, else one that does not is made to.
 func dozeRaiseProcess(sig uintptr, code int8) {
-	if dozeActions[sig].handler == dozeSigIgnore {
+	if dozeIgnored(sig) {
 		return
 	}
 	p, bit := &dozeProcess, uint64(1)<<(sig-1)
@@ -173,14 +211,10 @@ func dozeSiCode(c int8) uint64 {
 // dozeTake runs the action of a signal on t.
 func dozeTake(t *dozeThread, sig uintptr, code uint64, f dozeFaultInfo, fault bool) {
 	a := &dozeActions[sig]
-	switch a.handler {
-	case dozeSigIgnore:
+	if dozeIgnored(sig) && !fault {
 		return
-	case dozeSigDefault:
-		switch sig {
-		case _SIGCHLD, _SIGCONT, _SIGURG, _SIGWINCH:
-			return
-		}
+	}
+	if a.handler == dozeSigDefault || a.handler == dozeSigIgnore {
 		if fault {
 			dozeCrashThread(t, "fault without a handler", f)
 		}
@@ -199,44 +233,57 @@ func dozeTake(t *dozeThread, sig uintptr, code uint64, f dozeFaultInfo, fault bo
 	}
 }
 
-// dozePushFrame writes the signal frame and points t at the handler.
+// dozePushFrame writes the signal frame and points t at the handler. A stack that
+// can't be written ends the program, as on Linux.
 func dozePushFrame(t *dozeThread, a *dozeAction, sig uintptr, code uint64, f dozeFaultInfo) {
-	sp := t.rsp - 128 // the red zone, which C code has
-	onAlt := t.altSize != 0 && sp-t.altStack < t.altSize
-	if a.flags&dozeSaOnstack != 0 && t.altSize != 0 && !onAlt {
+	sp := t.rsp - dozeRedZone
+	if a.flags&dozeSaOnstack != 0 && t.altSize != 0 && !t.onAltStack(sp) {
 		sp = t.altStack + t.altSize
 	}
+	ok := true
 	var fp uintptr
 	if t.fpu != 0 {
 		sp = (sp - dozeXsaveSize) &^ 63
 		fp = sp
-		mmio.Copy(fp, t.addr()+dozeXsaveOffset, dozeXsaveSize)
+		ok = dozeCopyOut(fp, t.addr()+dozeXsaveOffset, dozeXsaveSize)
 	}
 	sp = (sp-dozeFrameSize)&^15 - 8
-	uc, si := sp+dozeFrameUcontext, sp+dozeFrameSiginfo
-	mmio.Clear(sp, dozeFrameSize)
-	mmio.Store64(sp, uint64(a.restorer))
-	mmio.Store64(uc+dozeUcStack, uint64(t.altStack))
-	mmio.Store64(uc+dozeUcStack+16, uint64(t.altSize))
-	mmio.Store64(uc+dozeUcSigmask, t.mask)
-	mc := uc + dozeUcMcontext
+	frame := dozeFrame{restorer: a.restorer}
+	uc := &frame.uc
+	uc.stack = t.signalStack()
+	uc.mask = t.mask
 	for i, r := range t.linuxOrder() {
-		mmio.Store64(mc+uintptr(i)*8, uint64(*r))
+		uc.regs[i] = *r
 	}
-	mmio.Store64(mc+dozeMcCS, dozeUserCS|dozeUserSS<<48)
-	mmio.Store64(mc+dozeMcErr, uint64(f.err))
-	mmio.Store64(mc+dozeMcTrapno, uint64(f.trap))
+	uc.cs, uc.ss = dozeUserCS, dozeUserSS
+	uc.err, uc.trapno, uc.fpstate = f.err, f.trap, fp
 	if f.trap == dozeVecPage {
-		mmio.Store64(mc+dozeMcCR2, uint64(f.addr))
+		uc.cr2 = f.addr
 	}
-	mmio.Store64(mc+dozeMcFpstate, uint64(fp))
-	mmio.Store64(si, uint64(sig))
-	mmio.Store64(si+8, code)
-	mmio.Store64(si+16, uint64(f.addr)) // address of a fault, or pid 1
+	frame.info[0], frame.info[1] = uint64(sig), code
+	frame.info[2] = uint64(f.addr) // address of a fault, or pid 1
+	if !ok || !dozePut(sp, &frame) {
+		dozeCrashThread(t, "the stack for a signal can't be written", f)
+	}
 	t.rip, t.rsp = a.handler, sp
-	t.rdi, t.rsi, t.rdx, t.rax = sig, si, uc, 0
+	t.rdi, t.rsi, t.rdx, t.rax = sig, sp+dozeFrameSiginfo, sp+dozeFrameUcontext, 0
 	t.rflags = 0x202
 	t.fpu = 0
+}
+
+// onAltStack reports whether sp is on the alternate stack.
+func (t *dozeThread) onAltStack(sp uintptr) bool { return t.altSize != 0 && sp-t.altStack < t.altSize }
+
+// signalStack is the alternate stack as sigaltstack(2) tells it.
+func (t *dozeThread) signalStack() dozeSignalStack {
+	st := dozeSignalStack{sp: t.altStack, size: t.altSize}
+	switch {
+	case t.altSize == 0:
+		st.flags = dozeSsDisable
+	case t.onAltStack(t.rsp):
+		st.flags = dozeSsOnstack
+	}
+	return st
 }
 
 // linuxOrder lists the registers as sigcontext has them.
@@ -247,88 +294,121 @@ func (t *dozeThread) linuxOrder() [18]*uintptr {
 
 // dozeSigreturn serves rt_sigreturn(2): RSP is at the ucontext.
 func dozeSigreturn(t *dozeThread) uintptr {
-	uc := t.rsp
-	mc := uc + dozeUcMcontext
+	var uc dozeUcontext
+	if !dozeGet(t.rsp, &uc) || uc.fpstate != 0 && !dozeCopyIn(t.addr()+dozeXsaveOffset, uc.fpstate, dozeXsaveSize) {
+		dozeCrashThread(t, "the frame of a signal is gone", dozeFaultInfo{})
+	}
 	for i, r := range t.linuxOrder() {
-		*r = uintptr(mmio.Load64(mc + uintptr(i)*8))
+		*r = uc.regs[i]
 	}
 	t.rflags = t.rflags&dozeUserFlags | 0x202
-	t.mask = mmio.Load64(uc+dozeUcSigmask) &^ dozeUnblockable
+	t.mask = uc.mask &^ dozeUnblockable
 	t.fpu = 0
-	if fp := uintptr(mmio.Load64(mc + dozeMcFpstate)); fp != 0 {
-		mmio.Copy(t.addr()+dozeXsaveOffset, fp, dozeXsaveSize)
+	if uc.fpstate != 0 {
+		t.tameVectors()
 		t.fpu = 1
 	}
 	return dozeKeep
 }
 
+// tameVectors makes a vector state that the program wrote one that can be loaded
+// (SDM 1, 13.4.2 and 13.8; MXCSR: 10.2.3).
+func (t *dozeThread) tameVectors() {
+	const mxcsr, header, mxcsrBits = 24 / 8, 512 / 8, 0xffff
+	area := (*[header + 8]uint64)(dozePtr(t.addr() + dozeXsaveOffset))
+	area[mxcsr] &= 0xffffffff<<32 | mxcsrBits
+	if dozeFXSave == 0 {
+		area[header] &= uint64(dozeVectors)
+		for i := 1; i < 8; i++ {
+			area[header+i] = 0
+		}
+	}
+}
+
 // dozeUserFlags are the flags a program may set: CF PF AF ZF SF TF DF OF AC ID.
 const dozeUserFlags = 0x240dd5 &^ 0x200
 
+// dozeSigsetSize is the size of a set of signals that calls are told.
+const dozeSigsetSize = 8
+
 // dozeSigaction serves rt_sigaction(2).
-func dozeSigaction(sig, act, old uintptr) uintptr {
-	if sig == 0 || sig >= dozeSignals {
+func dozeSigaction(sig, act, old, size uintptr) uintptr {
+	var a dozeAction
+	switch sig = uintptr(uint32(sig)); {
+	case size != dozeSigsetSize:
+		return dozeErr(dozeEINVAL)
+	case act != 0 && !dozeGet(act, &a):
+		return dozeErr(dozeEFAULT)
+	case sig == 0 || sig >= dozeSignals || act != 0 && (sig == _SIGKILL || sig == _SIGSTOP):
 		return dozeErr(dozeEINVAL)
 	}
-	a := &dozeActions[sig]
-	before := *a
+	before := dozeActions[sig]
 	if act != 0 {
-		if sig == _SIGKILL || sig == _SIGSTOP {
-			return dozeErr(dozeEINVAL)
-		}
-		a.handler, a.flags = uintptr(mmio.Load64(act)), uintptr(mmio.Load64(act+8))
-		a.restorer, a.mask = uintptr(mmio.Load64(act+16)), mmio.Load64(act+24)
+		a.mask &^= dozeUnblockable
+		dozeActions[sig] = a
 	}
 	if old != 0 {
-		mmio.Store64(old, uint64(before.handler))
-		mmio.Store64(old+8, uint64(before.flags))
-		mmio.Store64(old+16, uint64(before.restorer))
-		mmio.Store64(old+24, before.mask)
+		return dozePutOr(old, &before, 0)
 	}
 	return 0
 }
 
 // dozeSigprocmask serves rt_sigprocmask(2).
-func dozeSigprocmask(t *dozeThread, how, set, old uintptr) uintptr {
+func dozeSigprocmask(t *dozeThread, how, set, old, size uintptr) uintptr {
 	before := t.mask
+	var v uint64
+	if size != dozeSigsetSize {
+		return dozeErr(dozeEINVAL)
+	}
 	if set != 0 {
-		v := mmio.Load64(set)
-		switch how {
+		if !dozeGet(set, &v) {
+			return dozeErr(dozeEFAULT)
+		}
+		switch uint32(how) {
 		case _SIG_BLOCK:
-			t.mask |= v
+			v |= t.mask
 		case _SIG_UNBLOCK:
-			t.mask &^= v
+			v = t.mask &^ v
 		case _SIG_SETMASK:
-			t.mask = v
 		default:
 			return dozeErr(dozeEINVAL)
 		}
-		t.mask &^= dozeUnblockable
+		t.mask = v &^ dozeUnblockable
 	}
 	if old != 0 {
-		mmio.Store64(old, before)
+		return dozePutOr(old, &before, 0)
 	}
 	return 0
 }
 
+// Flags of an alternate stack (linux/signal.h).
+const (
+	dozeSsOnstack = 1
+	dozeSsDisable = 2
+)
+
 // dozeSigaltstack serves sigaltstack(2).
 func dozeSigaltstack(t *dozeThread, set, old uintptr) uintptr {
-	const disable = 2
-	stack, size := t.altStack, t.altSize
+	before := t.signalStack()
 	if set != 0 {
-		t.altStack, t.altSize = uintptr(mmio.Load64(set)), uintptr(mmio.Load64(set+16))
-		if mmio.Load32(set+8)&disable != 0 {
-			t.altStack, t.altSize = 0, 0
+		var st dozeSignalStack
+		if !dozeGet(set, &st) {
+			return dozeErr(dozeEFAULT)
 		}
+		switch {
+		case before.flags == dozeSsOnstack:
+			return dozeErr(dozeEPERM)
+		case st.flags == dozeSsDisable:
+			st = dozeSignalStack{}
+		case st.flags > dozeSsOnstack:
+			return dozeErr(dozeEINVAL)
+		case st.size < max(dozeLeastAltStack, dozeXsaveSize+dozeFrameSize+dozeRedZone):
+			return dozeErr(dozeENOMEM)
+		}
+		t.altStack, t.altSize = st.sp, st.size
 	}
 	if old != 0 {
-		flags := uint32(0)
-		if size == 0 {
-			flags = disable
-		}
-		mmio.Store64(old, uint64(stack))
-		mmio.Store32(old+8, flags)
-		mmio.Store64(old+16, uint64(size))
+		return dozePutOr(old, &before, 0)
 	}
 	return 0
 }

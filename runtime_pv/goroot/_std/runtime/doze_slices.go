@@ -78,7 +78,9 @@ func dozeClearUp(t *dozeThread) {
 // dozeCallAgain sets a thread back to the CALL of dozecall.
 func dozeCallAgain(t *dozeThread) {
 	t.rsp -= 8
-	mmio.Store64(t.rsp, uint64(t.rip)) // where the CALL had put it
+	if !dozePut(t.rsp, &t.rip) { // where the CALL had put it
+		dozeCrashThread(t, "the stack of a call that goes on is gone", dozeFaultInfo{})
+	}
 	t.rip = goabi.FuncPCABI0(dozecall)
 }
 

@@ -4,17 +4,8 @@ package runtime
 
 import (
 	"internal/runtime/doze/fs"
-	"internal/runtime/doze/mmio"
+	"unsafe"
 )
-
-const (
-	dozeStatSize   = 144
-	dozeStatxSize  = 256
-	dozeStatfsSize = 120
-)
-
-// dozeStatBuffer is where the structures are put together.
-var dozeStatBuffer [dozeStatxSize]byte
 
 // dozeAnonymousInfo describes an open file that has no node.
 func dozeAnonymousInfo(f *dozeFile, st *fs.Info) {
@@ -47,41 +38,35 @@ func dozeNodeInfo(n fs.Node, st *fs.Info) {
 	dozeTree.fs.Stat(n, st)
 }
 
-// dozePutStat writes struct stat (arch/x86/include/uapi/asm/stat.h).
+// dozeStatArg is struct stat (arch/x86/include/uapi/asm/stat.h).
+type dozeStatArg struct {
+	dev, ino, links     uint64
+	mode, uid, gid, _   uint32
+	rdev, size          uint64
+	blockSize, blocks   uint64
+	atime, mtime, ctime dozeTimespec
+	_                   [3]uint64
+}
+
+// dozeDevice is the number of the one file system.
+const dozeDevice = 1
+
 func dozePutStat(to uintptr, st *fs.Info) uintptr {
-	b := dozeAddr(&dozeStatBuffer[0])
-	mmio.Clear(b, dozeStatSize)
-	mmio.Store64(b, 1) // the device that it is on
-	mmio.Store64(b+8, st.Ino)
-	mmio.Store64(b+16, uint64(st.Links))
-	mmio.Store32(b+24, st.Mode)
-	mmio.Store32(b+28, st.UID)
-	mmio.Store32(b+32, st.GID)
-	mmio.Store64(b+40, st.Dev)
-	mmio.Store64(b+48, st.Size)
-	mmio.Store64(b+56, dozePage)
-	mmio.Store64(b+64, st.Blocks)
-	dozePutTime(b+72, st.Atime)
-	dozePutTime(b+88, st.Mtime)
-	dozePutTime(b+104, st.Ctime)
-	return dozePutBack(to, dozeStatSize)
+	a := dozeStatArg{
+		dev: dozeDevice, ino: st.Ino, links: uint64(st.Links), mode: st.Mode, uid: st.UID, gid: st.GID, rdev: st.Dev,
+		size: st.Size, blockSize: dozePage, blocks: st.Blocks,
+		atime: dozeFileTime(st.Atime), mtime: dozeFileTime(st.Mtime), ctime: dozeFileTime(st.Ctime),
+	}
+	return dozePutOr(to, &a, 0)
 }
 
-// dozePutTime writes seconds and nanoseconds; those are never negative.
-func dozePutTime(p uintptr, ns int64) {
-	sec, part := ns/1e9, ns%1e9
-	if part < 0 {
-		sec, part = sec-1, part+1e9
+// dozeFileTime is seconds and nanoseconds; those are never negative.
+func dozeFileTime(ns int64) dozeTimespec {
+	ts := dozeTimespecOf(ns)
+	if ts.nsec < 0 {
+		ts.sec, ts.nsec = ts.sec-1, ts.nsec+1e9
 	}
-	mmio.Store64(p, uint64(sec))
-	mmio.Store64(p+8, uint64(part))
-}
-
-func dozePutBack(to, n uintptr) uintptr {
-	if !dozeCopyOut(to, dozeAddr(&dozeStatBuffer[0]), n) {
-		return dozeErr(dozeEFAULT)
-	}
-	return 0
+	return ts
 }
 
 func dozeFstat(fd, to uintptr) uintptr {
@@ -96,6 +81,9 @@ func dozeFstat(fd, to uintptr) uintptr {
 
 // dozeInfoAt describes what newfstatat(2) and statx(2) ask for.
 func dozeInfoAt(dirfd, p, flags uintptr, st *fs.Info) uintptr {
+	if flags&^(dozeAtNoFollow|dozeAtNoAutomount|dozeAtEmptyPath|dozeAtSyncType) != 0 {
+		return dozeEINVAL
+	}
 	path, errno := dozeAt(0, dirfd, p)
 	if errno != 0 {
 		return errno
@@ -123,35 +111,65 @@ func dozeStatAt(dirfd, p, to, flags uintptr) uintptr {
 	return dozePutStat(to, &st)
 }
 
-// dozeStatx serves statx(2) (linux/stat.h).
-func dozeStatx(dirfd, p, flags, to uintptr) uintptr {
-	const basic = 0x7ff // STATX_BASIC_STATS
+// dozeStatxArg is struct statx (linux/stat.h).
+type dozeStatxArg struct {
+	mask, blockSize            uint32
+	attributes                 uint64
+	links, uid, gid            uint32
+	mode, _                    uint16
+	ino, size, blocks, known   uint64
+	atime, btime, ctime, mtime dozeStatxTime
+	rdevMajor, rdevMinor       uint32
+	devMajor, devMinor         uint32
+	_                          [14]uint64
+}
+
+// dozeStatxTime is struct statx_timestamp.
+type dozeStatxTime struct {
+	sec     int64
+	nsec, _ uint32
+}
+
+func dozeStatxTimeOf(ns int64) dozeStatxTime {
+	ts := dozeFileTime(ns)
+	return dozeStatxTime{sec: ts.sec, nsec: uint32(ts.nsec)}
+}
+
+// dozeStatx serves statx(2).
+func dozeStatx(dirfd, p, flags, mask, to uintptr) uintptr {
+	const (
+		basic       = 0x7ff // STATX_BASIC_STATS
+		reserved    = 1 << 31
+		devMinorMax = 0xff // of the devices there are
+	)
 	var st fs.Info
+	if mask&reserved != 0 || flags&dozeAtSyncType == dozeAtSyncType {
+		return dozeErr(dozeEINVAL)
+	}
 	if errno := dozeInfoAt(dirfd, p, flags, &st); errno != 0 {
 		return dozeErr(errno)
 	}
-	b := dozeAddr(&dozeStatBuffer[0])
-	mmio.Clear(b, dozeStatxSize)
-	mmio.Store32(b, basic)
-	mmio.Store32(b+4, dozePage)
-	mmio.Store32(b+16, st.Links)
-	mmio.Store32(b+20, st.UID)
-	mmio.Store32(b+24, st.GID)
-	mmio.Store16(b+28, uint16(st.Mode))
-	mmio.Store64(b+32, st.Ino)
-	mmio.Store64(b+40, st.Size)
-	mmio.Store64(b+48, st.Blocks)
-	dozePutTime(b+64, st.Atime)
-	dozePutTime(b+96, st.Ctime)
-	dozePutTime(b+112, st.Mtime)
-	mmio.Store32(b+128, uint32(st.Dev>>8)) // the numbers here are below 256
-	mmio.Store32(b+132, uint32(st.Dev&0xff))
-	mmio.Store32(b+140, 1)
-	return dozePutBack(to, dozeStatxSize)
+	a := dozeStatxArg{
+		mask: basic, blockSize: dozePage, links: st.Links, uid: st.UID, gid: st.GID, mode: uint16(st.Mode),
+		ino: st.Ino, size: st.Size, blocks: st.Blocks,
+		atime: dozeStatxTimeOf(st.Atime), ctime: dozeStatxTimeOf(st.Ctime), mtime: dozeStatxTimeOf(st.Mtime),
+		rdevMajor: uint32(st.Dev >> 8), rdevMinor: uint32(st.Dev & devMinorMax), devMinor: dozeDevice,
+	}
+	return dozePutOr(to, &a, 0)
 }
 
-// dozeStatfs serves statfs(2) and fstatfs(2) (asm-generic/statfs.h): there is one
-// file system, and it may have what the program leaves.
+// dozeStatfsArg is struct statfs (asm-generic/statfs.h).
+type dozeStatfsArg struct {
+	kind, blockSize         uintptr
+	blocks, free, available uintptr
+	files, filesFree        uintptr
+	id                      uint64
+	nameMax, fragment       uintptr
+	_                       [5]uint64
+}
+
+// dozeStatfs serves statfs(2) and fstatfs(2): there is one file system, and it may
+// have what the program leaves.
 func dozeStatfs(errno, to uintptr) uintptr {
 	const tmpfs = 0x01021994 // linux/magic.h
 	if errno != 0 {
@@ -160,12 +178,11 @@ func dozeStatfs(errno, to uintptr) uintptr {
 	f := &dozeTree.fs
 	free := dozeReachable() + dozeTreeSpares()
 	free -= min(free, dozeMostPages()/dozeTreeReserve)
-	b := dozeAddr(&dozeStatBuffer[0])
-	mmio.Clear(b, dozeStatfsSize)
-	for i, v := range [...]uintptr{tmpfs, dozePage, f.Pages() + free, free, free, f.Nodes() + free, free, 0, fs.NameMax, dozePage} {
-		mmio.Store64(b+uintptr(i)*8, uint64(v))
+	a := dozeStatfsArg{
+		kind: tmpfs, blockSize: dozePage, blocks: f.Pages() + free, free: free, available: free,
+		files: f.Nodes() + free, filesFree: free, nameMax: fs.NameMax, fragment: dozePage,
 	}
-	return dozePutBack(to, dozeStatfsSize)
+	return dozePutOr(to, &a, 0)
 }
 
 // dozeAccess serves faccessat2(2) and its elder siblings, for root: only what
@@ -193,18 +210,30 @@ func dozeAccess(dirfd, p, mode, flags uintptr) uintptr {
 	return 0
 }
 
-// dozeGetdents serves getdents64(2) (struct linux_dirent64: number, where to go
-// on, length, type, name).
+// dozeDirent is struct linux_dirent64 without its name.
+type dozeDirent struct {
+	ino, next uint64
+	size      uint16
+	kind      uint8
+}
+
+// dozeDirentName is where in a struct linux_dirent64 its name begins.
+const dozeDirentName = unsafe.Offsetof(dozeDirent{}.kind) + 1
+
+// dozeGetdents serves getdents64(2).
 func dozeGetdents(fd, to, size uintptr) uintptr {
-	const head = 19
-	f := dozeFd(fd)
+	f := dozeUsable(fd)
 	if f == nil {
 		return dozeErr(dozeEBADF)
 	}
+	size = uintptr(uint32(size))
 	t := dozeFiles()
 	dir := dozeNodeOf(f)
-	if dir == 0 || t.Type(dir) != fs.TypeDir {
+	switch {
+	case dir == 0 || t.Type(dir) != fs.TypeDir:
 		return dozeErr(dozeENOTDIR)
+	case t.Lost(dir):
+		return dozeErr(dozeENOENT)
 	}
 	done := uintptr(0)
 	for {
@@ -212,27 +241,25 @@ func dozeGetdents(fd, to, size uintptr) uintptr {
 		if !ok {
 			break
 		}
-		n := alignUp(head+uintptr(len(d.Name))+1, 8)
+		n := alignUp(dozeDirentName+uintptr(len(d.Name))+1, 8)
 		if done+n > size {
-			if done == 0 {
-				return dozeErr(dozeEINVAL)
-			}
-			break
+			return dozePart(done, dozeErr(dozeEINVAL))
 		}
-		b := dozeAddr(&dozeSnapshotBuffer[0])
-		mmio.Clear(b, n)
-		mmio.Store64(b, d.Ino)
-		mmio.Store64(b+8, d.Cookie)
-		mmio.Store16(b+16, uint16(n))
-		mmio.Store8(b+18, uint8(d.Type>>12)) // DT_* are the types of modes
-		from, length := dozeString(d.Name)
-		mmio.Copy(b+head, from, length)
-		if !dozeCopyOut(to+done, b, n) {
-			return dozeErr(dozeEFAULT)
+		if !dozePutDirent(to+done, n, d) {
+			return dozePart(done, dozeErr(dozeEFAULT))
 		}
 		done += n
 		f.pos = uintptr(d.Cookie)
 	}
 	t.Accessed(dir)
 	return done
+}
+
+// dozePutDirent writes an entry of n bytes, zeros behind its name.
+func dozePutDirent(to, n uintptr, d fs.Dirent) bool {
+	e := dozeDirent{d.Ino, d.Cookie, uint16(n), uint8(d.Type >> 12)} // DT_* are the types of modes
+	from, length := dozeString(d.Name)
+	name := to + dozeDirentName
+	return dozeCopyOut(to, dozeAddr(&e), dozeDirentName) && dozeCopyOut(name, from, length) &&
+		dozeUserClear(name+length, n-dozeDirentName-length) == 0
 }

@@ -3,7 +3,7 @@ package runtime
 // What pipes, eventfds, epolls and standard input have in common as open files,
 // and the calls that make them.
 
-import "internal/runtime/doze/mmio"
+import "internal/runtime/doze/fs"
 
 // dozeIsStream tells open files whose reads may wait, and that have no position.
 func dozeIsStream(f *dozeFile) bool {
@@ -31,7 +31,7 @@ func dozeStreamRead(f *dozeFile, p, n uintptr) uintptr {
 func dozeStreamWrite(f *dozeFile, p, n uintptr) uintptr {
 	switch f.kind {
 	case dozeFilePipeOut:
-		return dozePipeWrite(dozeCurrent(), f, p, n)
+		return dozePipeWrite(dozeCurrent(), f, dozeParts{base: p, n: n})
 	case dozeFileCounter:
 		return dozeCounterWrite(f, p, n)
 	case dozeFileEpoll:
@@ -58,14 +58,15 @@ func dozeStreamEnd(f *dozeFile) {
 	}
 }
 
-// dozeStreamIoctl serves ioctl(2): how much can be read, and whether reads wait
+// dozeIoctlFile serves ioctl(2): how much can be read, whether reads wait, and
+// FD_CLOEXEC
 // (asm-generic/ioctls.h).
 func dozeStreamIoctl(f *dozeFile, cmd, arg uintptr) uintptr {
 	const available, nonblock = 0x541b, 0x5421 // FIONREAD, FIONBIO
 	var n uint32
 	switch cmd {
 	case nonblock:
-		if !dozeCopyIn(dozeAddr(&n), arg, 4) {
+		if !dozeGet(arg, &n) {
 			return dozeErr(dozeEFAULT)
 		}
 		f.flags &^= dozeONonblock
@@ -79,13 +80,16 @@ func dozeStreamIoctl(f *dozeFile, cmd, arg uintptr) uintptr {
 			n = uint32(dozePipeOf(f).used)
 		case dozeFileInput:
 			n = uint32(dozeInputHave())
+		case dozeFileNode:
+			node := fs.Node(f.obj)
+			if dozeFiles().Type(node) != fs.TypeFile {
+				return dozeErr(dozeENOTTY)
+			}
+			n = uint32(dozeTree.fs.Size(node)) - uint32(f.pos)
 		default:
 			return dozeErr(dozeENOTTY)
 		}
-		if !dozeCopyOut(arg, dozeAddr(&n), 4) {
-			return dozeErr(dozeEFAULT)
-		}
-		return 0
+		return dozePutOr(arg, &n, 0)
 	}
 	return dozeErr(dozeENOTTY)
 }
@@ -103,13 +107,13 @@ func dozeServeStreams(t *dozeThread, nr uintptr) uintptr {
 	case 290:
 		return dozeEventfd(a, b)
 	case 213:
-		return dozeEpollCreate(0)
+		return dozeEpollCreateSize(a)
 	case 291:
 		return dozeEpollCreate(a)
 	case 233:
 		return dozeEpollCtl(a, b, c, d)
 	case 232:
-		return dozeEpollWait(t, a, b, c, dozeMilliseconds(d), true)
+		return dozeEpollWait(t, a, b, c, dozeMilliseconds(d))
 	case 7:
 		return dozePoll(t, a, b, dozeMilliseconds(c))
 	}
@@ -122,20 +126,19 @@ func dozeServeStreams(t *dozeThread, nr uintptr) uintptr {
 		return dozeErr(dozeENOSYS)
 	}
 	if nr == 281 {
-		return dozeEpollWait(t, a, b, c, dozeMilliseconds(timeout), true)
+		return dozeEpollWait(t, a, b, c, dozeMilliseconds(timeout))
 	}
 	deadline := dozeForever
 	if timeout != 0 {
-		var ts [2]uint64
-		if !dozeCopyIn(dozeAddr(&ts), timeout, 16) {
-			return dozeErr(dozeEFAULT)
+		var errno uintptr
+		if deadline, errno = dozeDeadline(dozeClockMonotonic, 0, timeout); errno != 0 {
+			return dozeErr(errno)
 		}
-		deadline = dozeAfter(dozeAddr(&ts))
 	}
 	if nr == 271 {
 		return dozePoll(t, a, b, deadline)
 	}
-	return dozeEpollWait(t, a, b, c, deadline, true)
+	return dozeEpollWait(t, a, b, c, deadline)
 }
 
 // dozeMilliseconds turns a time-out of poll or epoll_wait into a deadline.
@@ -153,37 +156,4 @@ func dozeNanoseconds(ns int64) int64 {
 		return dozeForever
 	}
 	return dozeNow() + ns
-}
-
-// Small objects of the kernel's: pipes, epolls and watches, in slots of pages
-// that are theirs for good.
-const dozeSlotSize = 128
-
-var dozeSlots struct {
-	free        uintptr // the first word of a free slot is the next one
-	fresh, left uintptr // the page that slots are cut from
-}
-
-// dozeSlotAlloc returns the address of a zero slot, 0 if memory is out.
-func dozeSlotAlloc() uintptr {
-	s := &dozeSlots
-	if p := s.free; p != 0 {
-		s.free = uintptr(mmio.Load64(p))
-		mmio.Store64(p, 0)
-		return p
-	}
-	if s.left == 0 {
-		if s.fresh = dozePageAlloc(); s.fresh == 0 {
-			return 0
-		}
-		s.left = dozePage
-	}
-	s.left -= dozeSlotSize
-	return s.fresh + s.left
-}
-
-func dozeSlotFree(p uintptr) {
-	mmio.Clear(p, dozeSlotSize)
-	mmio.Store64(p, uint64(dozeSlots.free))
-	dozeSlots.free = p
 }

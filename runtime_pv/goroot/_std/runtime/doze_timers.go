@@ -4,7 +4,6 @@ package runtime
 // their thread has a vCPU, so they are armed only then; runtime/pprof uses them.
 
 import (
-	"internal/runtime/doze/mmio"
 	"internal/runtime/sys"
 	"unsafe"
 )
@@ -22,10 +21,12 @@ type dozeTimer struct {
 	thread   *dozeThread // whose signal it is, nil: the process's; and whose CPU time
 	interval int64       // ns, 0: once
 	expires  int64       // when it fires, by its clock; dozeForever: disarmed
+	overrun  int32       // how often it was due more than once when it last fired
 	kind     uint8
-	sig      uint8
+	sig      uint8 // 0: it tells nobody
 	code     int8
 	used     bool
+	wall     bool // its clock is the wall clock
 }
 
 // Kinds of timers, by their clock.
@@ -102,9 +103,13 @@ func (t *dozeTimer) now() int64 {
 	return dozeThreadTime(t.thread)
 }
 
-// set arms the timer for a time of its clock, or disarms it with dozeForever.
+// set arms the timer for a time of its clock, or disarms it with dozeForever. One
+// that tells nobody only knows its time.
 func (t *dozeTimer) set(due int64) {
 	t.expires = due
+	if t.sig == 0 {
+		return
+	}
 	if t.kind == dozeTimerReal {
 		dozeAlarmRemove(&t.alarm)
 		if due != dozeForever {
@@ -123,7 +128,9 @@ func (t *dozeTimer) recount() {
 	}
 	due := dozeForever
 	for x := *list; x != nil; x = x.next {
-		due = min(due, x.expires)
+		if x.sig != 0 {
+			due = min(due, x.expires)
+		}
 	}
 	if t.kind == dozeTimerProcess {
 		dozeProcess.cpuDue = due
@@ -132,11 +139,22 @@ func (t *dozeTimer) recount() {
 	}
 }
 
-// dozeTimerFires sends a timer's signal and arms it for the next time after now.
+// dozeTimerGap is the least time between two firings of a timer: a signal costs tens
+// of microseconds, and the program must get on in between. What falls into the gap
+// is an overrun.
+const dozeTimerGap = 200_000 // ns
+
+// dozeTimerFires sends a timer's signal and arms it for the next of its times that is
+// not too soon.
 func dozeTimerFires(t *dozeTimer, now int64) {
 	next := dozeForever
 	if t.interval > 0 {
-		next = t.expires + (now-t.expires)/t.interval*t.interval + t.interval
+		periods := (now-t.expires)/t.interval + 1
+		if soon := now + dozeTimerGap - t.expires; t.interval < dozeTimerGap && soon > 0 {
+			periods = max(periods, (soon+t.interval-1)/t.interval)
+		}
+		next = t.expires + periods*t.interval
+		t.overrun = int32(min(periods-1, 1<<31-1))
 	}
 	t.set(next)
 	if t.thread != nil {
@@ -161,7 +179,7 @@ func dozeCPUTimers(t *dozeThread) {
 
 func dozeTimersFire(list *dozeTimer, now int64) {
 	for x := list; x != nil; x = x.next {
-		if x.expires <= now {
+		if x.sig != 0 && x.expires <= now {
 			dozeTimerFires(x, now)
 		}
 	}
@@ -211,74 +229,127 @@ func dozeTimerDelete(id uintptr) uintptr {
 	return 0
 }
 
-// dozeTimerCreate serves timer_create(2). Timers that would start a thread are
-// libc's business.
+// dozeSigevent is the part of struct sigevent that is read (asm-generic/siginfo.h).
+type dozeSigevent struct {
+	value         uint64
+	signo, notify uint32
+	thread        uint32
+}
+
+// How a timer tells that it has expired (asm-generic/siginfo.h).
+const (
+	dozeSigevSignal = 0
+	dozeSigevNone   = 1
+	dozeSigevCall   = 2 // SIGEV_THREAD: libc starts a thread at the signal
+	dozeSigevThread = 4 // SIGEV_THREAD_ID
+)
+
+// dozeTimerCreate serves timer_create(2).
 func dozeTimerCreate(t *dozeThread, clock, event, id uintptr) uintptr {
-	const (
-		evSigno, evNotify, evThread         = 8, 12, 16 // struct sigevent
-		notifySignal, notifyNone, notifyTID = 0, 1, 4
-		realtime, monotonic, boottime       = 0, 1, 7
-		processCPU, threadCPU               = 2, 3
-	)
-	kind, sig, target := uint8(dozeTimerReal), uint32(_SIGALRM), (*dozeThread)(nil)
-	notify := uint32(notifySignal)
-	if event != 0 {
-		sig, notify = mmio.Load32(event+evSigno), mmio.Load32(event+evNotify)
+	e := dozeSigevent{signo: _SIGALRM}
+	if event != 0 && !dozeGet(event, &e) {
+		return dozeErr(dozeEFAULT)
 	}
-	switch notify {
-	case notifyTID:
-		if target = dozeByTID(uintptr(mmio.Load32(event + evThread))); target == nil {
+	var target *dozeThread
+	kind, errno := dozeTimerClock(t, clock)
+	switch {
+	case errno != 0:
+		return dozeErr(errno)
+	case e.notify == dozeSigevThread:
+		if target = dozeByTID(uintptr(e.thread)); target == nil {
 			return dozeErr(dozeEINVAL)
 		}
-	case notifySignal, notifyNone:
-	default:
+	case e.notify > dozeSigevCall:
 		return dozeErr(dozeEINVAL)
 	}
-	switch clock {
-	case realtime, monotonic, boottime:
-	case processCPU:
-		kind = dozeTimerProcess
-	case threadCPU:
-		// Of the caller: another target would need the caller's time and the
-		// target's signal.
-		if kind = dozeTimerThread; target != t {
-			return dozeErr(dozeENOTSUP)
-		}
-	default:
+	switch {
+	case e.notify == dozeSigevNone:
+		e.signo = 0
+	case e.signo == 0 || e.signo >= dozeSignals:
 		return dozeErr(dozeEINVAL)
 	}
-	if sig == 0 || sig >= dozeSignals {
-		return dozeErr(dozeEINVAL)
+	if kind == dozeTimerThread && target != t {
+		// Another target would need the caller's time and the target's signal.
+		return dozeErr(dozeENOTSUP)
 	}
-	n := dozeNewTimer(kind, uint8(sig), dozeSiTimer, target)
+	n := dozeNewTimer(kind, uint8(e.signo), dozeSiTimer, target)
 	if n == nil {
 		return dozeErr(dozeEAGAIN)
 	}
-	mmio.Store32(id, uint32(n.id()))
+	n.wall = clock == dozeClockRealtime || clock == dozeClockTAI
+	number := uint32(n.id())
+	if !dozePut(id, &number) {
+		dozeTimerDelete(n.id())
+		return dozeErr(dozeEFAULT)
+	}
 	return 0
 }
 
-// dozeTimerSettime serves timer_settime(2). A wall-clock time is taken as it stands
-// now: the wall clock is not set here.
+// dozeTimerClock is the kind of a timer by a clock.
+func dozeTimerClock(t *dozeThread, clock uintptr) (kind uint8, errno uintptr) {
+	switch clock {
+	case dozeClockRealtime, dozeClockMonotonic, dozeClockBoottime, dozeClockTAI:
+		return dozeTimerReal, 0
+	case dozeClockProcess:
+		return dozeTimerProcess, 0
+	case dozeClockThread:
+		return dozeTimerThread, 0
+	}
+	if _, ok := dozeClockRead(t, clock); ok {
+		return 0, dozeENOTSUP
+	}
+	return 0, dozeEINVAL
+}
+
+// dozeItimerspec is struct itimerspec, and dozeItimerval struct itimerval.
+type dozeItimerspec struct{ interval, value dozeTimespec }
+
+type dozeItimerval struct{ interval, value dozeTimeval }
+
+// dozeTimerSettime serves timer_settime(2).
 func dozeTimerSettime(id, flags, new, old uintptr) uintptr {
-	const absolute = 1
-	t := dozeTimerByID(id)
-	if t == nil {
+	var v dozeItimerspec
+	if new == 0 {
 		return dozeErr(dozeEINVAL)
 	}
-	if old != 0 {
-		t.show(old, 1)
+	if !dozeGet(new, &v) {
+		return dozeErr(dozeEFAULT)
 	}
-	t.interval = dozeTimespec(new, 1)
-	value := dozeTimespec(new+16, 1)
+	interval, errno := v.interval.ns()
+	value, errno2 := v.value.ns()
+	t := dozeTimerByID(id)
+	if errno|errno2 != 0 || t == nil {
+		return dozeErr(dozeEINVAL)
+	}
+	before := t.spec()
+	t.start(interval, value, flags&dozeTimerAbstime)
+	if old != 0 {
+		return dozePutOr(old, &before, 0)
+	}
+	return 0
+}
+
+// start sets interval and next time of a timer: that is a time of its clock if
+// absolute is not 0, none at all if it is 0.
+func (t *dozeTimer) start(interval, value int64, absolute uintptr) {
+	t.interval, t.overrun = interval, 0
+	if interval == dozeForever {
+		t.interval = 0 // its second time never comes
+	}
 	switch {
 	case value == 0:
 		value = dozeForever
-	case flags&absolute == 0:
+	case value == dozeForever:
+	case t.kind == dozeTimerReal:
+		clock := uintptr(dozeClockMonotonic)
+		if t.wall {
+			clock = dozeClockRealtime
+		}
+		value = dozeDeadlineAt(clock, absolute, value)
+	case absolute == 0:
 		value += t.now()
 	}
 	t.set(value)
-	return 0
 }
 
 func dozeTimerGettime(id, p uintptr) uintptr {
@@ -286,32 +357,38 @@ func dozeTimerGettime(id, p uintptr) uintptr {
 	if t == nil {
 		return dozeErr(dozeEINVAL)
 	}
-	t.show(p, 1)
-	return 0
+	v := t.spec()
+	return dozePutOr(p, &v, 0)
 }
 
-// show writes interval and time left, in units of unit ns below the seconds.
-func (t *dozeTimer) show(p uintptr, unit int64) {
-	left := int64(0)
-	if t.expires != dozeForever {
-		left = max(t.expires-t.now(), unit)
+// dozeTimerOverrun serves timer_getoverrun(2).
+func dozeTimerOverrun(id uintptr) uintptr {
+	t := dozeTimerByID(id)
+	if t == nil {
+		return dozeErr(dozeEINVAL)
 	}
-	dozePutTimespec(p, t.interval, unit)
-	dozePutTimespec(p+16, left, unit)
+	return uintptr(t.overrun)
 }
 
-// dozeTimespec reads a time in ns: struct timespec with unit 1, timeval with 1000.
-func dozeTimespec(p uintptr, unit int64) int64 {
-	sec, frac := int64(mmio.Load64(p)), int64(mmio.Load64(p+8))
-	if sec > 1<<33 {
-		return dozeForever >> 1
+// left is the interval of a timer and the time until it is due, 0 if it is not armed.
+// One that is armed and due right now has 1 ns.
+func (t *dozeTimer) left() (interval, left int64) {
+	if t.expires == dozeForever {
+		return t.interval, 0
 	}
-	return max(sec*1e9+frac*unit, 0)
+	now := t.now()
+	if t.sig == 0 && t.expires <= now { // nothing has taken note of it
+		if t.interval == 0 {
+			return 0, 0
+		}
+		t.expires += ((now-t.expires)/t.interval + 1) * t.interval
+	}
+	return t.interval, max(t.expires-now, 1)
 }
 
-func dozePutTimespec(p uintptr, ns, unit int64) {
-	mmio.Store64(p, uint64(ns/1e9))
-	mmio.Store64(p+8, uint64(ns%1e9/unit))
+func (t *dozeTimer) spec() dozeItimerspec {
+	interval, left := t.left()
+	return dozeItimerspec{dozeTimespecOf(interval), dozeTimespecOf(left)}
 }
 
 // dozeItimers are setitimer's three.
@@ -319,34 +396,57 @@ var dozeItimers = [3]struct{ kind, sig uint8 }{
 	{dozeTimerReal, _SIGALRM}, {dozeTimerProcess, _SIGVTALRM}, {dozeTimerProcess, _SIGPROF},
 }
 
+// dozeSetitimer serves setitimer(2).
 func dozeSetitimer(which, new, old uintptr) uintptr {
-	const micro = 1000
-	if which >= uintptr(len(dozeItimers)) {
+	var v dozeItimerval
+	if new != 0 && !dozeGet(new, &v) { // without new it is disarmed
+		return dozeErr(dozeEFAULT)
+	}
+	interval, errno := v.interval.ns()
+	value, errno2 := v.value.ns()
+	if errno|errno2 != 0 || uint32(which) >= uint32(len(dozeItimers)) {
 		return dozeErr(dozeEINVAL)
 	}
-	t := dozeTimerTable.own[which]
+	t := dozeItimer(which)
 	if t == nil {
-		t = dozeNewTimer(dozeItimers[which].kind, dozeItimers[which].sig, dozeSiKernel, nil)
-		if t == nil {
-			return dozeErr(dozeENOMEM)
-		}
-		dozeTimerTable.own[which] = t
+		return dozeErr(dozeENOMEM)
 	}
+	before := t.timeval()
+	t.start(interval, value, 0)
 	if old != 0 {
-		t.show(old, micro)
+		return dozePutOr(old, &before, 0)
 	}
-	if new == 0 {
-		return 0
-	}
-	t.interval = dozeTimespec(new, micro)
-	value := dozeTimespec(new+16, micro)
-	if value == 0 {
-		value = dozeForever
-	} else {
-		value += t.now()
-	}
-	t.set(value)
 	return 0
 }
 
-func dozeGetitimer(which, p uintptr) uintptr { return dozeSetitimer(which, 0, p) }
+// dozeItimer returns one of setitimer's timers, made when it is first asked for.
+func dozeItimer(which uintptr) *dozeTimer {
+	own := &dozeTimerTable.own[uint32(which)]
+	if *own == nil {
+		*own = dozeNewTimer(dozeItimers[uint32(which)].kind, dozeItimers[uint32(which)].sig, dozeSiKernel, nil)
+	}
+	return *own
+}
+
+// timeval is spec for setitimer: what is left is never rounded down to nothing.
+func (t *dozeTimer) timeval() dozeItimerval {
+	const micro = 1000
+	interval, left := t.left()
+	if left > 0 {
+		left = max(left, micro)
+	}
+	return dozeItimerval{dozeTimevalOf(interval), dozeTimevalOf(left)}
+}
+
+// dozeGetitimer serves getitimer(2).
+func dozeGetitimer(which, p uintptr) uintptr {
+	if uint32(which) >= uint32(len(dozeItimers)) {
+		return dozeErr(dozeEINVAL)
+	}
+	t := dozeItimer(which)
+	if t == nil {
+		return dozeErr(dozeENOMEM)
+	}
+	v := t.timeval()
+	return dozePutOr(p, &v, 0)
+}

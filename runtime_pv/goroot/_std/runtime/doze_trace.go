@@ -11,7 +11,7 @@ func dozeTraceWaits(t *dozeThread) bool {
 		return false
 	}
 	until := t.until
-	dozeWaitAs(dozeWaitBefore|t.resumed<<dozeWaitShift, dozeStreamAddr(1), dozeForever, false)
+	dozeWaitAs(dozeWaitBefore|t.resumed<<dozeWaitShift, nil, dozeStreamAddr(1), dozeForever)
 	t.until = until
 	return true
 }

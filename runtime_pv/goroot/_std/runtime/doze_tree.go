@@ -298,3 +298,13 @@ func dozeDevKind(dev uint64) uint32 {
 	}
 	return dozeFileNone
 }
+
+// dozeFillPiece copies a piece of one file to a piece of another; from address 0 come
+// zeros.
+func dozeFillPiece(to, from, n uintptr) {
+	if from == 0 {
+		mmio.Clear(to, n)
+		return
+	}
+	mmio.Copy(to, from, n)
+}
