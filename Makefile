@@ -4,7 +4,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit test-kvm test-qemu test-linux test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-still bench-density soak fuzz boot std lint setup setup-run clean
+.PHONY: help build run test test-unit test-kvm test-qemu test-linux test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-still bench-density soak fuzz fuzz-calls boot std lint setup setup-run clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,13 @@ FUZZTIME ?= 30s
 
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	@ci/fuzz $(FUZZTIME)
+
+CALLS ?= 2000000
+
+fuzz-calls: build ## CALLS (2000000) random system calls on 1 and on 4 vCPUs; prints the seed (SEED=N to repeat)
+	bin/doze build -o bin/fuzzcalls.doze ./apps/fuzzcalls
+	bin/doze run bin/fuzzcalls.doze -n $(CALLS) $(if $(SEED),-seed $(SEED))
+	bin/doze run --cpus 4 bin/fuzzcalls.doze -n $(CALLS) $(if $(SEED),-seed $(SEED))
 
 std: build ## the standard library's own tests natively and in machines; writes docs/std.md, goes on where it was (STD="-only '^sort$$'")
 	$(GO) run ./ci/std $(STD)
