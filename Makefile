@@ -4,7 +4,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit test-kvm test-qemu test-linux test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-still bench-density soak fuzz fuzz-calls boot std lint setup setup-run clean
+.PHONY: help build run test test-unit test-kvm test-qemu test-linux test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-still bench-density soak fuzz fuzz-calls compat boot std lint setup setup-run clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ fuzz-calls: build ## CALLS (2000000) random system calls on 1 and on 4 vCPUs; pr
 
 std: build ## the standard library's own tests natively and in machines; writes docs/std.md, goes on where it was (STD="-only '^sort$$'")
 	$(GO) run ./ci/std $(STD)
+
+compat: ## write docs/compat.md: the calls that machines serve, from the kernel's source
+	$(GO) run ./ci/compat
 
 boot: ## rebuild the boot blob from its assembly
 	$(GO) run ./kernel/boot/mk
