@@ -57,7 +57,7 @@ func dozeSyscall() {
 	} else {
 		dozeLockPolitely()
 	}
-	t.from, t.at = t.at, 0
+	t.from, t.at, t.about = t.at, 0, nil
 	t.resumed, t.waits = t.waits, dozeWaitNone
 	if t.resumed&(1<<dozeWaitShift-1) == dozeWaitBefore {
 		t.resumed >>= dozeWaitShift

@@ -244,16 +244,20 @@ func dozeCopyEnds(a, b *dozeCopyEnd, n uintptr) uintptr {
 // can't be.
 func dozeSendfile(out, in, off, n uintptr) uintptr {
 	var a, b dozeCopyEnd
-	f, errno := dozeReader(in)
-	if errno = a.open(f, errno, off); errno != 0 {
+	f, g := dozeUsable(in), dozeUsable(out)
+	if f == nil || f.flags&dozeOAccess == dozeOWronly {
+		return dozeErr(dozeEBADF)
+	}
+	if errno := a.open(f, 0, off); errno != 0 {
 		return dozeErr(errno)
 	}
 	if int(a.at) < 0 || int(n) < 0 || off != 0 && dozeSeekable(f, a.at) != 0 {
 		return dozeErr(dozeEINVAL)
 	}
-	if f, errno = dozeWriter(out); b.open(f, errno, 0) != 0 {
+	if g == nil || g.flags&dozeOAccess == dozeORdonly {
 		return dozeErr(dozeEBADF)
 	}
+	b.open(g, 0, 0)
 	if a.regular() != 0 || b.regular() != 0 || b.f.flags&dozeOAppend != 0 {
 		return dozeErr(dozeEINVAL)
 	}

@@ -121,7 +121,8 @@ type dozeThread struct {
 	done    uintptr     // bytes that the call which waits has written
 	sent    uint32      // 1 more than the ticket of those that a console has, 0 if none
 	sentTo  uint32      // which console
-	held    *dozeFile   // the open file that the call which waits is about
+	about   *dozeFile   // the open file that the call being served is about, nil: none, or several
+	held    *dozeFile   // it, when the call is made again: it waits, or takes long
 	rem     uintptr     // where to write what is left of a sleep, 0: nowhere
 	bits    uint32      // of a futex, to be woken for
 	alarm   dozeAlarm

@@ -55,6 +55,7 @@ func dozeSliceTook() {
 // dozeNextSlice ends a slice. at, which is not 0, is what the next one begins with.
 func dozeNextSlice(t *dozeThread, at uintptr) uintptr {
 	t.at = at
+	dozeHoldOn(t, t.about)
 	dozeSliceTook()
 	dozeCallAgain(t)
 	return dozeKeep

@@ -30,10 +30,7 @@ func dozeWaitAs(waits uint32, f *dozeFile, obj uintptr, deadline int64) uintptr 
 	t := dozeCurrent()
 	dozeCallAgain(t)
 	t.waits, t.until = waits, deadline
-	if t.held == nil && f != nil {
-		t.held = f
-		f.refs++
-	}
+	dozeHoldOn(t, f)
 	if dozeSignalled(t) {
 		return dozeKeep // it takes the signal before its call, which it makes again
 	}
@@ -86,21 +83,31 @@ func dozeNotWaiting(t *dozeThread, restart bool) {
 	dozeLetGo(t)
 }
 
-// dozeLetGo drops the open file that a call held while it waited.
+// dozeHoldOn keeps the open file of a call that is made again, nil for none.
+func dozeHoldOn(t *dozeThread, f *dozeFile) {
+	if t.held == nil && f != nil {
+		t.held = f
+		f.refs++
+	}
+}
+
+// dozeLetGo drops the open file that a call held.
 func dozeLetGo(t *dozeThread) {
+	t.about = nil
 	if f := t.held; f != nil {
 		t.held = nil
 		dozeDrop(f)
 	}
 }
 
-// dozeCallFd returns the open file that a call is about: the one that it has waited
-// with, else that of its descriptor, nil if that is not open.
+// dozeCallFd returns the open file that a call is about: the one that it has held
+// since it was first made, else that of its descriptor, nil if that is not open.
 func dozeCallFd(fd uintptr) *dozeFile {
-	if f := dozeCurrent().held; f != nil {
-		return f
+	t := dozeCurrent()
+	if t.about = t.held; t.about == nil {
+		t.about = dozeFd(fd)
 	}
-	return dozeFd(fd)
+	return t.about
 }
 
 // Sysmon takes a P away from a thread that waits in a call, in two looks. It may
