@@ -53,7 +53,7 @@ func processes() (all []probe) {
 		b := make([]byte, 16)
 		p := func(op int, args ...any) string { return call(syscall.SYS_PRCTL, append([]any{op}, args...)...) }
 		return apart(func() string {
-			answer := list(p(15, "a name that is longer than fits"), p(16, b), strings.TrimRight(string(b), "\x00"), p(3, 0), p(7, 0), p(8, 1), p(7, 0), p(8, 0), p(8, 2), p(9999, 0), p(4, 5), p(1, 99))
+			answer := list(p(15, "a-name-that-is-longer-than-fits"), p(16, b), strings.TrimRight(string(b), "\x00"), p(3, 0), p(7, 0), p(8, 1), p(7, 0), p(8, 0), p(8, 2), p(9999, 0), p(4, 5), p(1, 99))
 			return list(answer, p(2, b), p(38, 2, 0, 0, 0), p(38, 0, 0, 0, 0), p(39, 1, 0, 0, 0))
 		})
 	})
