@@ -119,18 +119,21 @@ func dozeFillAgain(addr, e uintptr, level int, kind uint32, write bool) {
 	}
 }
 
-// dozeCopyOnWrite gives the program a page of its own in the place of a file's.
+// dozeCopyOnWrite gives the program a page of its own in the place of a file's, which
+// may be mapped there. Nobody sees it before it is a copy: the other vCPUs stand still.
 func dozeCopyOnWrite(va, e uintptr) {
 	pa := dozeAllocFrames(1)
 	if pa == 0 {
 		dozeOutOfMemory(va)
 		return
 	}
-	mmio.Copy(dozeShow(pa), dozeFileData(e&abi.PteAddrMask), dozePage)
-	dozeHide()
-	dozeMap(va, 0, 1, 1, dozePage)
-	dozeShootdown()
+	if dozeEntry(va, 1) != 0 {
+		dozeMap(va, 0, 1, 1, dozePage)
+		dozeDropLater()
+	}
+	dozeStill()
 	dozeMap(va, pa|dozeRW, 1, 1, 0)
+	mmio.Copy(va, dozeFileData(e&abi.PteAddrMask), dozePage)
 }
 
 // dozeVacant reports whether none of n pages from va, all under one table, is

@@ -34,9 +34,25 @@ func dozeFillFile(addr, object, off uintptr, kind uint32, write bool) int {
 		dozeCopyOnWrite(va, e)
 		return dozeFaultServed
 	}
+	if kind&dozeShared != 0 && write {
+		dozeMakeAhead(n, off/dozePage)
+	}
 	lo := va &^ (dozeFillRound*dozePage - 1)
 	dozeMapFilePages(lo, lo+dozeFillRound*dozePage, kind, object)
 	return dozeFaultServed
+}
+
+// dozeMakeAhead makes the pages behind one that was made, up to where a round ends, if
+// the file is written from its beginning on, as memory without a name usually is: a
+// fault costs more than a page.
+func dozeMakeAhead(n fs.Node, index uintptr) {
+	f := &dozeTree.fs
+	end := min((index|(dozeFillRound-1))+1, (uintptr(f.Size(n))+dozePage-1)/dozePage)
+	if index > 0 && f.Page(n, index-1, false) == 0 || dozeMem.frames.FreePages() < dozeTotalPages()/4 {
+		return
+	}
+	for index++; index < end && f.Page(n, index, true) != 0; index++ {
+	}
 }
 
 // dozeFrameOf is the frame of a file's page: one of the kernel's pages, or of the image,
