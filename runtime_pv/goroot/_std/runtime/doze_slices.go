@@ -61,18 +61,23 @@ func dozeNextSlice(t *dozeThread, at uintptr) uintptr {
 	return dozeKeep
 }
 
+// dozeReaper is the thread that frees pages of files that are gone, nil if none does.
+var dozeReaper *dozeThread
+
 // dozeClearUp ends a call whose result is known and that left pages of files to be
-// freed, its own or another's: the thread goes on with that until there are none, and has
-// the result then.
+// freed: the thread goes on with that until there are none, and has the result then. One
+// thread does so at a time; others have no part in it, and what they leave is done, too.
 func dozeClearUp(t *dozeThread) {
-	if !dozeTree.fs.Doomed() {
+	if !dozeTree.fs.Doomed() || dozeReaper != nil && dozeReaper != t {
 		dozeTreePages.letting.flush()
-		return
-	}
-	_, until := dozeSliceOf(t)
-	if dozeTreeReap(until) {
+	} else if _, until := dozeSliceOf(t); dozeTreeReap(until) {
+		dozeReaper = t
 		t.result, t.rax = t.rax, dozeCallClearUp
 		dozeNextSlice(t, 1)
+		return
+	}
+	if dozeReaper == t {
+		dozeReaper = nil
 	}
 }
 
