@@ -49,9 +49,14 @@ func (l *dozeLetting) add(va uintptr) {
 		l.flush()
 		l.va = va
 	}
-	if l.n++; l.n == dozeTablePages {
+	if l.n++; l.n == dozeTablePages || l.n == dozeUnmaps && !l.promising() {
 		l.flush()
 	}
+}
+
+// promising reports whether the pages may become a whole block: they come from its end on.
+func (l *dozeLetting) promising() bool {
+	return l.n > 0 && (l.va+l.n*dozePage)&(dozeBlock-1) == 0
 }
 
 // flush gives the pages back, a whole block with its table.
@@ -64,8 +69,8 @@ func (l *dozeLetting) flush() {
 		dozeDropTable(l.va, dozeEntry(l.va, 2)&abi.PteAddrMask, 2)
 		dozeHide()
 	}
-	for i := uintptr(0); l.n < dozeTablePages && i < l.n; i += dozeEntries {
-		dozeMap(l.va+i*dozePage, 0, min(l.n-i, dozeEntries), 1, dozePage)
+	for i := uintptr(0); l.n < dozeTablePages && i < l.n; i += dozeUnmaps {
+		dozeMap(l.va+i*dozePage, 0, min(l.n-i, dozeUnmaps), 1, dozePage)
 	}
 	dozeDropLater()
 	dozeFree(pa, l.n)

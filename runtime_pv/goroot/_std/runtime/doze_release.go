@@ -163,7 +163,7 @@ func (l *dozeLoose) pages(va, stop uintptr) uintptr {
 	for start := va; va < stop && (va == start || dozeNow() < l.until); {
 		var lost dozeLost
 		n := uintptr(0)
-		for n < dozeEntries && va+n*dozePage < stop {
+		for n < dozeUnmaps && va+n*dozePage < stop {
 			e := dozeEntry(va+n*dozePage, 1)
 			if e == 0 || !l.let(va+n*dozePage, e, &lost) {
 				break

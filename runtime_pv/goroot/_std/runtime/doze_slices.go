@@ -21,6 +21,8 @@ const (
 	// dozeEntries bounds how many entries of the tables are changed at once: the KVM that
 	// takes longest for one takes some 10 to 20 µs.
 	dozeEntries = 32
+	// dozeUnmaps bounds how many are taken away at once, which is quicker.
+	dozeUnmaps = 128
 	// dozePolite is how long the next slice waits for those who wait for the lock.
 	dozePolite = 300_000 // ns
 )
@@ -68,7 +70,10 @@ var dozeReaper *dozeThread
 // freed: the thread goes on with that until there are none, and has the result then. One
 // thread does so at a time; others have no part in it, and what they leave is done, too.
 func dozeClearUp(t *dozeThread) {
-	if !dozeTree.fs.Doomed() || dozeReaper != nil && dozeReaper != t {
+	if dozeReaper != nil && dozeReaper != t {
+		return
+	}
+	if !dozeTree.fs.Doomed() {
 		dozeTreePages.letting.flush()
 	} else if _, until := dozeSliceOf(t); dozeTreeReap(until) {
 		dozeReaper = t

@@ -118,14 +118,16 @@ func dozeTreeRoom() uintptr {
 	return free - min(free, kept) + dozeTreeSpares()
 }
 
-// dozeTreeReap gives back pages of files that are gone, until time is up and what is
-// given back at once is given back. It reports whether there are more.
+// dozeTreeReap gives back pages of files that are gone, until time is up and no whole
+// block seems to be within reach. It reports whether there are more.
 func dozeTreeReap(until int64) bool {
 	t, l := &dozeTree, &dozeTreePages.letting
-	for t.fs.Doomed() && (dozeNow() < until || l.n > dozeEntries) {
+	for t.fs.Doomed() && (dozeNow() < until || l.n > dozeUnmaps && l.promising()) {
 		t.fs.Reap(dozeEntries)
 	}
-	l.flush()
+	if !t.fs.Doomed() {
+		l.flush()
+	}
 	return t.fs.Doomed()
 }
 
