@@ -4,7 +4,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit test-kvm test-qemu test-linux test-nested bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-still bench-density soak fuzz fuzz-calls compat boot std lint setup setup-run clean
+.PHONY: help build run test test-unit test-kvm test-qemu test-linux test-nested test-long bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-still bench-density soak fuzz fuzz-calls compat boot std lint setup setup-run clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +30,11 @@ test-qemu: build ## the qemu tier alone: the same images under QEMU, emulated
 test-linux: build ## the linux tier alone: calls answered in machines as in a process
 	@ci/tiers linux
 
-test-nested: build ## the kvm tier on upstream KVM inside an emulated machine
+test-nested: build ## a chosen part of the kvm tier on upstream KVM inside an emulated machine
 	@ci/tiers nested
+
+test-long: build ## all tiers with all tests, the long ones too: hours
+	@DOZE_LONG=1 ci/tiers unit kvm qemu linux nested-all
 
 bench: bench-boot bench-start bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-still bench-density ## everything that is measured (docs/benchmarks.md)
 
