@@ -152,8 +152,13 @@ func move() {
 		b = unsafe.Slice(*(**byte)(unsafe.Pointer(&r)), n)
 		expect("a page that was moved is lost", b[0] == 'm' && b[1<<20-page] == 'm' && b[n-page] == 0)
 	}
-	_, _, e := syscall.Syscall(syscall.SYS_MUNMAP, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0)
+	mark(b, 's')
+	r, _, e := syscall.Syscall6(syscall.SYS_MREMAP, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), page, 0, 0, 0)
 	if e != 0 {
+		check(e)
+	}
+	b = unsafe.Slice(*(**byte)(unsafe.Pointer(&r)), page)
+	if _, _, e = syscall.Syscall(syscall.SYS_MUNMAP, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0); e != 0 {
 		check(e)
 	}
 }

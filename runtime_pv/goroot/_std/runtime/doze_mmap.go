@@ -293,6 +293,9 @@ const (
 func dozeMremap(t *dozeThread, addr, old, n, flags, to uintptr) uintptr {
 	r := &dozeMem.regions
 	oldEnd, size := addr+alignUp(old, dozePage), alignUp(n, dozePage)
+	if t.from != 0 {
+		return dozeShrink(t, addr, addr+size, oldEnd) // what alone goes in slices
+	}
 	switch {
 	case flags&^(dozeRemapMove|dozeRemapFixed) != 0 || flags&dozeRemapFixed != 0 && flags&dozeRemapMove == 0:
 		return dozeErr(dozeEINVAL)
