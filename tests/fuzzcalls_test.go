@@ -13,7 +13,7 @@ func TestRandomCallsLeaveTheMachineAlone(t *testing.T) {
 	onEach(t, func(t *testing.T, m machine) {
 		for _, cpus := range []string{"1", "4"} {
 			for seed := range 2 {
-				calls := "20000"
+				calls := "50000" // a million in all on kvm
 				if m.tier == "qemu" {
 					calls = "4000"
 				}
