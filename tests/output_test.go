@@ -214,6 +214,36 @@ func TestLinesFromManyThreads(t *testing.T) {
 	})
 }
 
+// No thread that waits is forgotten, whoever takes back what the device is done with,
+// and however many wait: neither at a slow reader's pipe nor at one whose reader goes.
+func TestCallsFromManyThreads(t *testing.T) {
+	const all = 30 * 100 * 997 // bytes, as the app has it
+	onEach(t, func(t *testing.T, m machine) {
+		for _, cpus := range []string{"1", "2", "4"} {
+			p := startPrinter(t, m, "--cpus", cpus, app(t, "output"), "calls")
+			var got int64
+			for piece := make([]byte, 3000); ; {
+				n, err := p.out.Read(piece)
+				if got += int64(n); err != nil {
+					break
+				}
+			}
+			assert.Equal(t, 0, p.status(t), "%s", p.said)
+			assert.Equal(t, int64(all), got)
+			if m.tier != "kvm" {
+				continue // doze itself ends by SIGPIPE
+			}
+			for range 3 {
+				p = startPrinter(t, m, "--cpus", cpus, app(t, "output"), "calls")
+				_, err := io.ReadFull(p.out, make([]byte, 100))
+				require.NoError(t, err)
+				p.out.Close()
+				assert.Equal(t, 0, p.status(t), "%s", p.said)
+			}
+		}
+	})
+}
+
 // Tracing does not hold up the machine either, and loses no line.
 func TestStraceToALateReader(t *testing.T) {
 	onEach(t, func(t *testing.T, m machine) {

@@ -8,9 +8,12 @@
 //	               status 7 from another goroutine
 //	output error   prints a line, and says on standard error what came of it
 //	output lines   prints lines from several goroutines at a time
+//	output calls   makes write(2) itself from more threads than the kernel has tickets,
+//	               until all is written or the host takes no more
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -35,6 +38,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "errno:", number(err))
 	case "lines":
 		lines()
+	case "calls":
+		calls()
 	}
 }
 
@@ -114,6 +119,27 @@ func lines() {
 		wg.Go(func() {
 			for n := range 500 {
 				fmt.Println("goroutine", i, "line", n)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// calls writes without os.Stdout's lock, so that many threads wait at a time.
+func calls() {
+	const threads, lines, size = 30, 100, 997
+	var wg sync.WaitGroup
+	for i := range threads {
+		wg.Go(func() {
+			line := append(bytes.Repeat([]byte{'A' + byte(i)}, size-1), '\n')
+			for range lines {
+				for left := line; len(left) > 0; {
+					n, err := syscall.Write(1, left)
+					if err != nil {
+						return
+					}
+					left = left[n:]
+				}
 			}
 		})
 	}

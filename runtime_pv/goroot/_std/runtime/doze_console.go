@@ -15,6 +15,7 @@ var dozeConsoles struct {
 	line      [2]uintptr // interrupt lines, 0 where the VMM has events instead
 	interrupt uint64     // bits of the lines among the interrupts
 	ready     [2]bool
+	news      [2]bool // dozeSay took back what threads may wait for
 	dev       [2]console.Console
 	mem       [2][console.MemSize + dozePage]byte
 	input     bool // the first receives, too
@@ -70,7 +71,7 @@ func dozeConsoleAsk(p, n uintptr) (ok bool) {
 	if !c.input {
 		if c.later = c.ready[0] && !c.dev[0].Idle(); c.later {
 			c.dev[0].WantInterrupts(true)
-			if c.dev[0].Collect(); !c.dev[0].Idle() {
+			if dozeConsoleCollect(0); !c.dev[0].Idle() {
 				return true
 			}
 			c.later = false
@@ -97,6 +98,19 @@ func dozeConsoleTake() (n uintptr, ok bool) {
 // dozeStreamAddr is what threads wait on for a stream to take more.
 func dozeStreamAddr(stream uintptr) uintptr { return dozeAddr(&dozeConsoles.dev[stream]) }
 
+// dozeConsoleCollect takes back what a stream's device is done with and reports whether
+// there was any. That may be what another thread waits for, and the event that tells
+// of it finds nothing any more: so whoever looks lets all of them go on.
+func dozeConsoleCollect(stream uintptr) bool {
+	c := &dozeConsoles
+	any := c.dev[stream].Collect()
+	if any || c.news[stream] {
+		c.news[stream] = false
+		dozeNotify(dozeStreamAddr(stream), dozeEveryone)
+	}
+	return any
+}
+
 // dozeConsoleEvent lets those go on whose bytes the devices are done with.
 func dozeConsoleEvent() {
 	c := &dozeConsoles
@@ -107,13 +121,9 @@ func dozeConsoleEvent() {
 		if c.line[i] != 0 {
 			c.dev[i].Acknowledge()
 		}
-		// An event may be late, for what was collected long ago: who waits still waits.
-		any := c.dev[i].Collect()
+		dozeConsoleCollect(uintptr(i))
 		if c.dev[i].WantInterrupts(!c.dev[i].Idle()); !c.dev[i].Idle() {
-			any = c.dev[i].Collect() || any
-		}
-		if any {
-			dozeNotify(dozeStreamAddr(uintptr(i)), dozeEveryone)
+			dozeConsoleCollect(uintptr(i))
 		}
 	}
 	if c.later {
@@ -134,13 +144,14 @@ func dozeConsoleWrite(t *dozeThread, f *dozeFile, s dozeParts) uintptr {
 		if t.sent != 0 {
 			written, errno, ok := c.Result(int(t.sent - 1))
 			if !ok {
-				if c.WantInterrupts(true); c.Collect() {
+				if c.WantInterrupts(true); dozeConsoleCollect(stream) {
 					continue
 				}
 				return dozeWaitOn(f, dozeStreamAddr(stream))
 			}
 			t.sent = 0
 			t.done += uintptr(written)
+			dozeNotify(dozeStreamAddr(stream), dozeEveryone) // some may wait for a ticket
 			if errno == dozeEPIPE {
 				dozeRaise(t, _SIGPIPE, dozeSiUser)
 			}
@@ -153,7 +164,7 @@ func dozeConsoleWrite(t *dozeThread, f *dozeFile, s dozeParts) uintptr {
 		}
 		at, room := c.Space()
 		if room == 0 {
-			if c.WantInterrupts(true); c.Collect() {
+			if c.WantInterrupts(true); dozeConsoleCollect(stream) {
 				continue
 			}
 			if !c.Ready() {
@@ -168,7 +179,7 @@ func dozeConsoleWrite(t *dozeThread, f *dozeFile, s dozeParts) uintptr {
 		}
 		t.sent = uint32(c.Put(part)) + 1
 		t.sentTo = uint32(stream)
-		c.Collect() // a device may be done by now
+		dozeConsoleCollect(stream) // a device may be done by now
 	}
 }
 
@@ -178,6 +189,7 @@ func dozeConsoleLeave(t *dozeThread) {
 	if t.sent != 0 {
 		t.done += uintptr(dozeConsoles.dev[t.sentTo].Abandon(int(t.sent - 1)))
 		t.sent = 0
+		dozeNotify(dozeStreamAddr(uintptr(t.sentTo)), dozeEveryone) // some may wait for a ticket
 	}
 }
 
@@ -201,7 +213,7 @@ func dozeSay(p, n uintptr) {
 		at, room := c.Space()
 		if room == 0 {
 			mmio.Pause()
-			c.Collect()
+			dozeConsoles.news[1] = c.Collect() || dozeConsoles.news[1]
 			continue
 		}
 		part := min(n, room)
@@ -209,7 +221,7 @@ func dozeSay(p, n uintptr) {
 		c.Abandon(c.Put(part))
 		p, n = p+part, n-part
 	}
-	c.Collect()
+	dozeConsoles.news[1] = c.Collect() || dozeConsoles.news[1]
 }
 
 // dozeSayRoom reports whether dozeSay has room for n bytes; if not, dozeConsoleEvent
@@ -223,7 +235,7 @@ func dozeSayRoom(n uintptr) bool {
 		if _, room := c.Space(); room >= n || c.Idle() {
 			return true
 		}
-		if c.WantInterrupts(true); !c.Collect() {
+		if c.WantInterrupts(true); !dozeConsoleCollect(1) {
 			return false
 		}
 	}
