@@ -136,6 +136,25 @@ func TestAPIBesideAReaderThatNeverReads(t *testing.T) {
 	assert.Equal(t, 143, ended(t, cmd))
 }
 
+// Nor does it hold up input.
+func TestInputBesideAReaderThatNeverReads(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		r, w, err := os.Pipe()
+		require.NoError(t, err)
+		defer r.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, doze, slices.Concat([]string{"run"}, m.flags, []string{app(t, "output"), "asks"})...)
+		said := newWords()
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader("a line\n"), w, said
+		require.NoError(t, cmd.Start())
+		w.Close()
+		said.await(t, "read \"a line\\n\"\n")
+		go func() { _, _ = io.Copy(io.Discard, r) }()
+		assert.NoError(t, cmd.Wait())
+	})
+}
+
 func TestExitBesideAReaderThatNeverReads(t *testing.T) {
 	onEach(t, func(t *testing.T, m machine) {
 		p := startPrinter(t, m, app(t, "output"), "exit")

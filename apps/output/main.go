@@ -8,11 +8,14 @@
 //	               status 7 from another goroutine
 //	output error   prints a line, and says on standard error what came of it
 //	output lines   prints lines from several goroutines at a time
+//	output asks    prints without end, then reads a line of standard input and says it on
+//	               standard error
 //	output calls   makes write(2) itself from more threads than the kernel has tickets,
 //	               until all is written or the host takes no more
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -38,6 +41,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "errno:", number(err))
 	case "lines":
 		lines()
+	case "asks":
+		asks()
 	case "calls":
 		calls()
 	}
@@ -144,4 +149,19 @@ func calls() {
 		})
 	}
 	wg.Wait()
+}
+
+// asks looks for input for the first time when the host takes no more output.
+func asks() {
+	go func() {
+		for line := make([]byte, 1000); ; {
+			_, err := os.Stdout.Write(line)
+			check(err)
+		}
+	}()
+	time.Sleep(500 * time.Millisecond)
+	text, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	check(err)
+	fmt.Fprintf(os.Stderr, "read %q\n", text)
+	os.Exit(0)
 }

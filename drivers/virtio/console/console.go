@@ -89,7 +89,6 @@ func (c *Console) Init(base, queueMem uintptr) transport.Code { return c.start(b
 
 // start is Init, and InitInput if inputMem is not 0.
 func (c *Console) start(base, queueMem, inputMem uintptr) transport.Code {
-	results := c.tickets
 	*c = Console{}
 	if base == 0 || queueMem == 0 || queueMem%queue.Align != 0 {
 		return transport.BadMemory
@@ -109,11 +108,7 @@ func (c *Console) start(base, queueMem, inputMem uintptr) transport.Code {
 		code = r.SetQueue(transmit, &q)
 	}
 	if code == transport.OK && inputMem != 0 {
-		code = transport.BadMemory
-		if in.Init(inputMem, inputQueueSize) == queue.OK {
-			in.WantInterrupts(true)
-			code = r.SetQueue(receiveQueue, &in)
-		}
+		code = setInput(r, &in, inputMem)
 	}
 	if code == transport.OK {
 		code = r.Start()
@@ -122,7 +117,7 @@ func (c *Console) start(base, queueMem, inputMem uintptr) transport.Code {
 		r.Fail()
 		return code
 	}
-	*c = Console{regs: r, mem: queueMem, transmit: transmit, q: q, in: in, tickets: results}
+	*c = Console{regs: r, mem: queueMem, transmit: transmit, q: q, in: in}
 	return transport.OK
 }
 

@@ -301,14 +301,19 @@ func TestWriteOnlyRingsWhenAsked(t *testing.T) {
 	assert.EqualValues(t, 99, d.Load(transport.RegQueueNotify))
 }
 
-func TestResultsOutliveANewStart(t *testing.T) {
+// Input may be asked for while the device has output, and a request outlives that.
+func TestInputBesideOutput(t *testing.T) {
 	d := newFake(t)
 	c := started(t, d)
+	require.False(t, c.Ask(c.mem, 10), "it can only send yet")
 	ticket, _ := put(c, text(10))
-	d.serve()
-	c.Collect()
-	d.Store(transport.RegQueueReady, 0) // as a reset leaves it
-	require.Equal(t, transport.OK, c.start(d.Base, c.mem, 0))
+	d.serve()                           // the fake has one set of registers for all queues:
+	d.Store(transport.RegQueueReady, 0) // from now on they are the receive queue's
+	_, mem := outside(t, InputMemSize)
+	require.Equal(t, transport.OK, c.AddInput(mem))
+	assert.True(t, c.Ask(c.mem, 10))
+	assert.EqualValues(t, receiveQueue, d.Load(transport.RegQueueNotify))
+	assert.True(t, c.Collect())
 	written, _, ok := c.Result(ticket)
 	assert.True(t, ok)
 	assert.EqualValues(t, 10, written)

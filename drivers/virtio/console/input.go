@@ -12,15 +12,31 @@ const InputMemSize = 0x1000
 const inputQueueSize = 4
 
 // InitInput is Init for a console that receives too; inputMem is the address of
-// InputMemSize bytes, page-aligned, the console's from now on. A console that was
-// started before may be started again so while it is Idle; results that nobody asked
-// for yet stay.
+// InputMemSize bytes, page-aligned, the console's from now on.
 func (c *Console) InitInput(base, queueMem, inputMem uintptr) transport.Code {
 	if inputMem == 0 || inputMem%queue.Align != 0 {
 		*c = Console{}
 		return transport.BadMemory
 	}
 	return c.start(base, queueMem, inputMem)
+}
+
+// AddInput lets a console that can only send receive too, whatever output the device
+// has. VIRTIO has queues set up before DRIVER_OK; hostvmm's device takes one later.
+func (c *Console) AddInput(inputMem uintptr) transport.Code {
+	if c.mem == 0 || inputMem == 0 {
+		return transport.BadMemory
+	}
+	return setInput(c.regs, &c.in, inputMem)
+}
+
+// setInput hands the device a receive queue.
+func setInput(r transport.Regs, in *queue.Queue, inputMem uintptr) transport.Code {
+	if in.Init(inputMem, inputQueueSize) != queue.OK {
+		return transport.BadMemory
+	}
+	in.WantInterrupts(true)
+	return r.SetQueue(receiveQueue, in)
 }
 
 // Ask gives the device n bytes at p to receive input in, its own until Take says

@@ -19,7 +19,6 @@ var dozeConsoles struct {
 	dev       [2]console.Console
 	mem       [2][console.MemSize + dozePage]byte
 	input     bool // the first receives, too
-	later     bool // it is to, once it is idle
 	inMem     [console.InputMemSize + dozePage]byte
 }
 
@@ -60,26 +59,24 @@ func dozeConsole(stream uintptr) *console.Console {
 	return &c.dev[stream]
 }
 
-// dozeConsoleAsk gives the first console n bytes at p to receive input in. A
-// console that could only send until now is started anew, once it has sent all; ok
-// is true, and dozeConsoles.later, until then.
+// dozeConsoleAsk gives the first console n bytes at p to receive input in. A host that
+// takes no output must not keep input back: so a console that could only send until now
+// gets its receive queue while it sends.
 func dozeConsoleAsk(p, n uintptr) (ok bool) {
 	c := &dozeConsoles
 	if c.base[0] == 0 {
 		return false
 	}
 	if !c.input {
-		if c.later = c.ready[0] && !c.dev[0].Idle(); c.later {
-			c.dev[0].WantInterrupts(true)
-			if dozeConsoleCollect(0); !c.dev[0].Idle() {
-				return true
-			}
-			c.later = false
-		}
-		at := alignUp(dozeAddr(&c.mem[0][0]), dozePage)
 		in := alignUp(dozeAddr(&c.inMem[0]), dozePage)
-		c.ready[0] = c.dev[0].InitInput(c.base[0], at, in) == 0
-		if c.input = c.ready[0]; !c.input {
+		if c.ready[0] {
+			c.input = c.dev[0].AddInput(in) == 0
+		} else {
+			at := alignUp(dozeAddr(&c.mem[0][0]), dozePage)
+			c.input = c.dev[0].InitInput(c.base[0], at, in) == 0
+			c.ready[0] = c.input
+		}
+		if !c.input {
 			return false
 		}
 	}
@@ -125,9 +122,6 @@ func dozeConsoleEvent() {
 		if c.dev[i].WantInterrupts(!c.dev[i].Idle()); !c.dev[i].Idle() {
 			dozeConsoleCollect(uintptr(i))
 		}
-	}
-	if c.later {
-		dozeInputAskAgain()
 	}
 }
 

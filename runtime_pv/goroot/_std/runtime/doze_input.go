@@ -102,16 +102,6 @@ func dozeInputAsk() {
 	}
 }
 
-// dozeInputAskAgain asks for the piece that the console could not be asked for while it
-// had output.
-func dozeInputAskAgain() {
-	i := &dozeInput
-	if !dozeConsoleAsk(dozeAddr(&i.bytes[0]), dozeInputSize) {
-		i.ended, i.end = true, i.total
-		dozeInputNews()
-	}
-}
-
 // dozeInputCame notes that there are n bytes more, the last of what was asked for
 // if done.
 func dozeInputCame(n uintptr, done bool) {
