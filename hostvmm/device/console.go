@@ -71,10 +71,12 @@ func (c *console) notify(i int, q *queue, mem Memory) (int, error) {
 
 // TakeOutput copies the next bytes of the first request into b, which is not empty,
 // and returns how many; 0 if there is no output. OutputDone says what became of
-// them before the next call.
+// them before the next call. It returns requests without bytes, but only as many as
+// fit into the queue: a guest whose rings overlap offers the next by taking back one.
+// The doorbell tells of what came meanwhile.
 func (c *Console) TakeOutput(b []byte) int {
 	q := &c.MMIO.queues[consoleOut]
-	for c.live() && q.ready {
+	for empty := uint32(0); c.live() && q.ready && empty <= q.size; empty++ {
 		waiting, err := q.waiting(c.mem)
 		if waiting == 0 && err == nil {
 			return 0
@@ -158,12 +160,15 @@ func (c *Console) broken() {
 	c.notice()
 }
 
-// errno returns an error's number, EIO for one without.
+// maxErrno is the greatest error number that a call can return (Linux, MAX_ERRNO).
+const maxErrno = 4095
+
+// errno returns an error's number, EIO for one without: 0 would say that all is written.
 func errno(err error) uint32 {
 	if err == nil {
 		return 0
 	}
-	if number := (syscall.Errno)(0); errors.As(err, &number) {
+	if number := (syscall.Errno)(0); errors.As(err, &number) && number > 0 && number <= maxErrno {
 		return uint32(number)
 	}
 	return uint32(syscall.EIO)

@@ -3,6 +3,7 @@ package device
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"syscall"
 	"testing"
 
@@ -256,6 +257,29 @@ func TestNonsenseNeedsReset(t *testing.T) {
 			d.start()
 			require.EqualValues(t, 0xf, d.get(regStatus), "a reset heals")
 		})
+	}
+}
+
+// A used ring over the available one offers a request whenever one is returned. That
+// is the guest's to see to: the device does not stay with it.
+func TestRingsThatOverlap(t *testing.T) {
+	var out bytes.Buffer
+	d := newDriver(&out)
+	d.start()
+	d.set(regQueueReady, 0)
+	d.set(regQueueDeviceLow, availAt)
+	d.set(regQueueReady, 1)
+	d.desc(0, textAt, 0, 0, 0)
+	d.offer(0)
+	d.set(regQueueNotify, consoleOut)
+	require.LessOrEqual(t, d.dev.queues[consoleOut].counts.Requests, uint64(2*queueSize))
+}
+
+func TestNumbersOfErrors(t *testing.T) {
+	require.EqualValues(t, 0, errno(nil))
+	require.EqualValues(t, syscall.ENOSPC, errno(fmt.Errorf("disk: %w", syscall.ENOSPC)))
+	for _, err := range []error{errQueue, syscall.Errno(0), syscall.Errno(4096)} {
+		require.EqualValues(t, syscall.EIO, errno(err), "%#v", err)
 	}
 }
 

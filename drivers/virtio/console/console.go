@@ -53,6 +53,9 @@ const (
 // EIO is the error of bytes whose device broke the rules (errno(3)).
 const EIO = 5
 
+// maxErrno is the greatest number that a caller takes for an error's (Linux, MAX_ERRNO).
+const maxErrno = 4095
+
 // ticket is the state of one request.
 type ticket struct {
 	state   uint8
@@ -199,7 +202,10 @@ func (c *Console) Collect() (any bool) {
 			return true
 		}
 		status := c.mem + statusAt + uintptr(i)*StatusSize
-		if t.errno = mmio.Load32(status + StatusErrno); t.errno != 0 {
+		if t.errno = mmio.Load32(status + StatusErrno); t.errno > maxErrno {
+			t.errno = EIO
+		}
+		if t.errno != 0 {
 			t.written = min(mmio.Load32(status+StatusWritten), t.n)
 		} else {
 			t.written = t.n

@@ -292,6 +292,17 @@ func TestStatusIsBounded(t *testing.T) {
 	assert.EqualValues(t, 10, written)
 }
 
+func TestErrorThatIsNone(t *testing.T) {
+	d := newFake(t)
+	c := started(t, d)
+	ticket, _ := put(c, text(10))
+	d.errno = 1 << 31
+	d.serve()
+	c.Collect()
+	_, errno, _ := c.Result(ticket)
+	assert.EqualValues(t, EIO, errno)
+}
+
 func TestWriteOnlyRingsWhenAsked(t *testing.T) {
 	d := newFake(t)
 	c := started(t, d)
