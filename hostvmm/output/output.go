@@ -39,6 +39,7 @@ type Stream struct {
 	running bool     // someone serves them
 	idle    chan struct{}
 	pieces  uint64 // counts what was written
+	last    uint64 // how many there may be in all; 0: any number, Finish was not called yet
 	err     error  // the first error
 	over    bool   // Finish gave up: nothing more is written
 }
@@ -132,6 +133,9 @@ func (s *Stream) run() {
 func (s *Stream) next() Source {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.last != 0 && s.pieces >= s.last {
+		s.over, s.waiting = true, nil
+	}
 	if len(s.waiting) == 0 || s.over {
 		s.rest()
 		return nil
@@ -166,19 +170,30 @@ func (s *Stream) Err() error {
 	return s.err
 }
 
-// Finish waits until all output is written, but not longer than patience for a piece.
-// It reports whether all was. A Write that has not returned is left to itself, and is the
+// finishPieces bounds what is written once the end has come. Doze's driver has at most 8
+// requests on their way, a serial port 4 pieces; a hostile guest may have offered all of its
+// memory many times.
+const finishPieces = 64
+
+// Finish waits until all output is written, but not longer than patience for a piece,
+// nor for more than finishPieces. It reports whether all was. A Write that has not returned is left to itself, and is the
 // stream's last.
 func (s *Stream) Finish(patience time.Duration) bool {
+	s.mu.Lock()
+	s.last = s.pieces + finishPieces
+	s.mu.Unlock()
 	for {
 		s.mu.Lock()
 		before, busy := s.pieces, s.running || len(s.waiting) > 0
 		if busy && s.idle == nil {
 			s.idle = make(chan struct{})
 		}
-		idle := s.idle
+		idle, over := s.idle, s.over
 		s.mu.Unlock()
-		if !busy {
+		switch {
+		case over:
+			return false
+		case !busy:
 			return true
 		}
 		select {

@@ -184,3 +184,23 @@ var errFailing = errors.New("it fails")
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, errFailing }
+
+// bottomless has output whatever is taken.
+type bottomless struct{ source }
+
+func (*bottomless) TakeOutput(b []byte) int { return len(b) }
+func (*bottomless) OutputDone(int, error)   {}
+
+// A guest that offers output without end does not keep its machine from ending.
+func TestEndOfASourceWithoutEnd(t *testing.T) {
+	s := New(io.Discard)
+	s.Ready(&bottomless{})
+	done := make(chan bool, 1)
+	go func() { done <- s.Finish(patience) }()
+	select {
+	case all := <-done:
+		assert.False(t, all)
+	case <-time.After(patience):
+		require.Fail(t, "Finish still waits")
+	}
+}
