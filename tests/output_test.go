@@ -155,6 +155,38 @@ func TestInputBesideAReaderThatNeverReads(t *testing.T) {
 	})
 }
 
+// What doze itself says at the end holds up nobody who asks it to end.
+func TestSignalWhileDozePrints(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		r, w, err := os.Pipe()
+		require.NoError(t, err)
+		defer r.Close()
+		fd := int(w.Fd())
+		require.NoError(t, syscall.SetNonblock(fd, true))
+		for err == nil { // until it is full
+			_, err = syscall.Write(fd, make([]byte, 4096))
+		}
+		require.NoError(t, syscall.SetNonblock(fd, false))
+		cmd := exec.Command(doze, slices.Concat([]string{"run"}, m.flags, []string{"--stats", app(t, "hello")})...)
+		cmd.Stderr = w
+		require.NoError(t, cmd.Start())
+		w.Close()
+		done := make(chan error, 1)
+		go func() { done <- cmd.Wait() }()
+		for late := time.After(limit); ; {
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			select {
+			case <-done:
+				return
+			case <-late:
+				_ = cmd.Process.Kill()
+				require.Fail(t, "SIGTERM does not end it")
+			case <-time.After(200 * time.Millisecond):
+			}
+		}
+	})
+}
+
 func TestExitBesideAReaderThatNeverReads(t *testing.T) {
 	onEach(t, func(t *testing.T, m machine) {
 		p := startPrinter(t, m, app(t, "output"), "exit")

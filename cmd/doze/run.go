@@ -148,6 +148,7 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 		Image: path, Name: name, Args: args, Env: f.env, Memory: uint64(f.memory), MaxMemory: uint64(f.max), CPUs: f.cpus, MaxCPUs: f.maxCPUs,
 		Dir: f.dir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals, Idle: f.idle, SMP: f.smp, Strace: f.strace, Start: start,
 	}, waste.attach, served.attach)
+	leaveSignals(ctx)
 	if err != nil {
 		return fmt.Errorf("run %s: %w", target, err)
 	}

@@ -81,3 +81,11 @@ func passSignals(ctx context.Context) chan vm.Signal {
 	}
 	return machine
 }
+
+// leaveSignals lets SIGINT, SIGTERM and the others end the command again: its machine is
+// gone, and what is still to be printed may go to a reader that never reads.
+func leaveSignals(ctx context.Context) {
+	if i, ok := ctx.Value(signalsKey{}).(*interrupts); ok {
+		signal.Stop(i.ch)
+	}
+}
