@@ -39,13 +39,47 @@ func run(args []string) int {
 	case ctx.Err() != nil:
 		return vm.Interrupted(ctx)
 	}
-	fmt.Fprintln(os.Stderr, "doze: "+oneLine(err))
+	fmt.Fprintln(os.Stderr, "doze: "+oneLine(seeHelp("doze", err)))
 	return exitOwn
 }
 
-// oneLine returns the text of an error as one line.
+// oneLine returns the text of an error as one line. What follows a question or a colon
+// belongs to it.
 func oneLine(err error) string {
-	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	var text strings.Builder
+	for line := range strings.FieldsFuncSeq(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		switch before := text.String(); {
+		case before == "":
+		case strings.HasSuffix(before, "?"), strings.HasSuffix(before, ":"):
+			text.WriteString(" ")
+		default:
+			text.WriteString("; ")
+		}
+		text.WriteString(line)
+	}
+	return text.String()
+}
+
+// seeHelp says of a flag or command that there is none where to find those that there are,
+// unless cobra guessed what was meant.
+func seeHelp(command string, err error) error {
+	text := err.Error()
+	if !strings.HasPrefix(text, "unknown ") || strings.Contains(text, "\n") || strings.Contains(text, "--help") {
+		return err
+	}
+	return fmt.Errorf("%w (see %s --help)", err, command)
+}
+
+// flagError says which command did not take a flag.
+func flagError(cmd *cobra.Command, err error) error {
+	err = seeHelp(cmd.CommandPath(), err)
+	if !cmd.HasParent() {
+		return err
+	}
+	return fmt.Errorf("%s: %w", cmd.Name(), err)
 }
 
 func newRoot() *cobra.Command {
@@ -63,6 +97,7 @@ wrong usage included.`,
 	}
 	root.SetVersionTemplate(versions())
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newBuild(), newRun(), newTest(), newTestMachine(), newDensity(), newDensityWorker(), newGoroot(), newDoctor(), newVersion(),
 		newPS(), newStats(), newTop(), newBalloon(), newCPUs(), newPause(), newResume(), newStop(), newProfile())
 	return root

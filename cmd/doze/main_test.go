@@ -51,14 +51,16 @@ func TestWrongUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"frob"}, `unknown command "frob"`},
-		{[]string{"--frob"}, "unknown flag: --frob"},
+		{[]string{"frob"}, `unknown command "frob" for "doze" (see doze --help)`},
+		{[]string{"ruin"}, `unknown command "ruin" for "doze"; Did you mean this? run`},
+		{[]string{"--frob"}, "unknown flag: --frob (see doze --help)"},
+		{[]string{"stop", "--frob"}, "stop: unknown flag: --frob (see doze stop --help)"},
 		{[]string{"run"}, "run: "},
 		{[]string{"run", "-tags", "x", "."}, "run: -tags: write --tags"},
 		{[]string{"run", "-ldflags=-w", "."}, "write --build-flag=-ldflags"},
 		{[]string{"run", "nosuch.go"}, "package nosuch.go: no such file"},
 		{[]string{"run", "--tags", "x", text}, "flags of go build are for a package"},
-		{[]string{"run", "--frob", "x"}, "unknown flag: --frob"},
+		{[]string{"run", "--frob", "x"}, "run: unknown flag: --frob (see doze run --help)"},
 		{[]string{"run", "--memory", "much", "x"}, `"much" is no size: write one as 64M`},
 		{[]string{"run", "--cpus", "0", "x"}, "--cpus 0: use at least 1"},
 		{[]string{"run", "--idle", "spin", "x"}, `--idle "spin": use park or hlt`},

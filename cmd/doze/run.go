@@ -69,7 +69,12 @@ itself failed.`,
 			return runMachine(cmd.Context(), f, args[0], args[1:])
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return hintBuildFlag(err) })
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if hint := hintBuildFlag(err); hint != nil {
+			return hint
+		}
+		return flagError(cmd, err)
+	})
 	flags := cmd.Flags()
 	flags.SetInterspersed(false)
 	f.backend.add(flags)
@@ -181,13 +186,13 @@ func sources(target string, args []string) (n int) {
 	return n
 }
 
-// hintBuildFlag says how a flag of go build is given to run.
+// hintBuildFlag says how a flag of go build is given to run; nil if it is none.
 func hintBuildFlag(err error) error {
 	words := strings.Fields(err.Error())
 	last := words[len(words)-1]
 	name, _, _ := strings.Cut(strings.TrimLeft(last, "-"), "=")
 	if !strings.HasPrefix(last, "-") || !buildFlags[name] && !valueFlags[name] {
-		return err
+		return nil
 	}
 	if name == "tags" {
 		return fmt.Errorf("run: %s: write --tags, with two dashes", last)
