@@ -39,7 +39,7 @@ program finds them at /PATH. It can be given several times.`,
 			}
 			note("building " + req.Package)
 			if _, err := b.Build(cmd.Context(), req); err != nil {
-				return fmt.Errorf("build: %w", err)
+				return fmt.Errorf("build: %w", hintPackage(req.Package, err))
 			}
 			return nil
 		},

@@ -101,6 +101,31 @@ func TestWrongUsage(t *testing.T) {
 	}
 }
 
+// An error of the go command about a package that it does not find gets what to write.
+func TestHintPackage(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.Mkdir("cat", 0o755))
+	for _, c := range []struct{ target, err, want string }{
+		{"cat", "package cat: package cat is not in std (/go/src/cat)", "package cat: package cat is not in std (/go/src/cat): for the folder write ./cat"},
+		{"dog", "package dog: package dog is not in std (/go/src/dog)", "package dog: package dog is not in std (/go/src/dog)"},
+		{"x.org/a/b", "package x.org/a/b: go get x.org/a/b", "package x.org/a/b: no module required here has it: write x.org/a/b@latest, or add it with go get x.org/a/b"},
+		{"x.org/a@v1", "package x.org/a@v1: gone", "package x.org/a@v1: gone"},
+	} {
+		assert.EqualError(t, hintPackage(c.target, errors.New(c.err)), c.want)
+	}
+	assert.NoError(t, hintPackage("cat", nil))
+}
+
+// The guest's word for a working directory that is not there becomes the user's.
+func TestHintDir(t *testing.T) {
+	guest := errors.New("doze.cwd names no directory of the image")
+	there, none := runFlags{dir: "/x"}, runFlags{}
+	assert.EqualError(t, there.hintDir(guest), "--cwd /x: no such folder in the machine: --embed DIR:/x makes it")
+	assert.Equal(t, guest, none.hintDir(guest))
+	other := errors.New("no memory")
+	assert.Equal(t, other, there.hintDir(other))
+}
+
 // As with go run, files that follow a file belong to the package.
 func TestSources(t *testing.T) {
 	for _, c := range []struct {

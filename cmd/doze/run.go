@@ -155,7 +155,7 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 	}, waste.attach, served.attach)
 	leaveSignals(ctx)
 	if err != nil {
-		return fmt.Errorf("run %s: %w", target, err)
+		return fmt.Errorf("run %s: %w", target, f.hintDir(err))
 	}
 	if res.Output != nil {
 		fmt.Fprintf(os.Stderr, "doze: output was lost: %v\n", res.Output)
@@ -184,6 +184,15 @@ func sources(target string, args []string) (n int) {
 		n++
 	}
 	return n
+}
+
+// hintDir says of a working directory that is not there by which flag it was given, and
+// what makes one: the guest knows only the word on its command line.
+func (f *runFlags) hintDir(err error) error {
+	if f.dir == "" || !strings.Contains(err.Error(), "doze.cwd names no directory") {
+		return err
+	}
+	return fmt.Errorf("--cwd %s: no such folder in the machine: --embed DIR:%[1]s makes it", f.dir)
 }
 
 // hintBuildFlag says how a flag of go build is given to run; nil if it is none.
@@ -231,7 +240,22 @@ func imageOf(ctx context.Context, req gobuild.Request, trees ...string) (path, n
 	}
 	note("building " + target)
 	path, err = b.BuildCached(ctx, req)
-	return path, gobuild.DefaultName(target), err
+	return path, gobuild.DefaultName(target), hintPackage(target, err)
+}
+
+// hintPackage says how a package is named that was not found by its import path: one that
+// is a folder here, and one of a module that none here requires.
+func hintPackage(target string, err error) error {
+	if err == nil || strings.Contains(target, "@") {
+		return err
+	}
+	if strings.HasSuffix(err.Error(), ": go get "+target) {
+		return fmt.Errorf("package %s: no module required here has it: write %[1]s@latest, or add it with go get %[1]s", target)
+	}
+	if info, statErr := os.Stat(target); statErr == nil && info.IsDir() && strings.Contains(err.Error(), "is not in std") {
+		return fmt.Errorf("%w: for the folder write ./%s", err, target)
+	}
+	return err
 }
 
 func baseName(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
