@@ -120,7 +120,7 @@ type chosenQEMU struct {
 // orSlow is the backend that says so if it emulates unasked.
 func (c chosenQEMU) orSlow() backend {
 	if c.slow != nil {
-		c.instead = "QEMU emulates this machine: " + oneLine(c.slow)
+		c.instead = "QEMU emulates this machine: " + oneLine(c.slow) + " (--accel tcg asks for that, without this line)"
 	}
 	return c.backend
 }

@@ -242,7 +242,7 @@ func TestChoose(t *testing.T) {
 		{"qemu", backendFlags{vmm: "qemu"}, good, kvm, "", ""},
 		{"qemu, KVM that only we can't use", backendFlags{vmm: "qemu"}, testHost{runs: no}, kvm, "", ""},
 		{"qemu, no /dev/kvm", backendFlags{vmm: "qemu"}, missing, tcg, "emulates this machine: no such file", ""},
-		{"qemu, KVM that it can't use", backendFlags{vmm: "qemu"}, picky, tcg, "emulates this machine: QEMU aborted", ""},
+		{"qemu, KVM that it can't use", backendFlags{vmm: "qemu"}, picky, tcg, "emulates this machine: QEMU aborted (--accel tcg asks for that", ""},
 		{"qemu with TCG", backendFlags{vmm: "qemu", accel: "tcg"}, picky, tcg, "", ""},
 		{"qemu with KVM that it can't use", backendFlags{vmm: "qemu", accel: "kvm"}, picky, kvm, "", ""},
 		{"kvm", backendFlags{vmm: "kvm"}, good, own, "", ""},
