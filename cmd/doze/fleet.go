@@ -33,13 +33,32 @@ func machines(what []string) ([]registry.Machine, error) {
 	}
 	var some []registry.Machine
 	for _, w := range what {
-		m, err := registry.Choose(list, w)
+		m, err := choose(list, w)
 		if err != nil {
 			return nil, err
 		}
 		some = append(some, m)
 	}
 	return some, nil
+}
+
+// choose is the machine that what names. A name is not taken for another that begins with
+// it: doze stop web must not stop web2. So the error says which those are.
+func choose(list []registry.Machine, what string) (registry.Machine, error) {
+	m, err := registry.Choose(list, what)
+	if err == nil || what == "" {
+		return m, err
+	}
+	var names []string
+	for _, other := range list {
+		if strings.HasPrefix(other.Name, what) {
+			names = append(names, other.Name)
+		}
+	}
+	if names == nil {
+		return m, err
+	}
+	return m, fmt.Errorf("%w: %s begins so", err, strings.Join(names, ", "))
 }
 
 // shown is what a machine is called.
@@ -143,7 +162,7 @@ func each(ctx context.Context, out io.Writer, what []string, do func(context.Con
 	errs := make([]error, len(what))
 	slots := make(chan struct{}, askLimit)
 	for i, w := range what {
-		m, err := registry.Choose(list, w)
+		m, err := choose(list, w)
 		if err != nil {
 			errs[i] = err
 			continue

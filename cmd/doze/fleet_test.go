@@ -173,6 +173,16 @@ func TestEachIsAllAtOnce(t *testing.T) {
 	assert.ElementsMatch(t, []string{"a", "b"}, strings.Fields(out.String()))
 }
 
+// A name that another begins with is no mistake to act on, but one to explain.
+func TestChooseSaysWhatBeginsSo(t *testing.T) {
+	list := []registry.Machine{{ID: "757c44e64a4c", Name: "life-757c"}, {ID: "0123456789ab", Name: "web"}}
+	_, err := choose(list, "life")
+	assert.EqualError(t, err, `no machine "life": doze ps lists those that run: life-757c begins so`)
+	m, err := choose(list, "757")
+	require.NoError(t, err)
+	assert.Equal(t, "life-757c", m.Name)
+}
+
 func TestWriteStats(t *testing.T) {
 	all := []figures{{"0123456789ab", "web", stats(0, 1500*time.Millisecond, time.Second, 7)}}
 	var out bytes.Buffer

@@ -8,21 +8,16 @@ import (
 	"time"
 
 	"github.com/doze-vm/doze/hostvmm/api"
-	"github.com/doze-vm/doze/hostvmm/registry"
 	"github.com/spf13/cobra"
 )
 
 // clientOf is the client of the machine that what names.
 func clientOf(what string) (*api.Client, error) {
-	dir, err := registry.Dir()
+	list, err := machines([]string{what})
 	if err != nil {
 		return nil, err
 	}
-	m, err := registry.Find(dir, what)
-	if err != nil {
-		return nil, err
-	}
-	return api.NewClient(m.Socket), nil
+	return api.NewClient(list[0].Socket), nil
 }
 
 // onEach makes a command that does something with each machine given.
