@@ -100,5 +100,8 @@ wrong usage included.`,
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newBuild(), newRun(), newTest(), newTestMachine(), newDensity(), newDensityWorker(), newGoroot(), newDoctor(), newVersion(),
 		newPS(), newStats(), newTop(), newBalloon(), newCPUs(), newPause(), newResume(), newStop(), newProfile())
+	for _, cmd := range root.Commands() {
+		cmd.DisableFlagsInUseLine = true // each line of usage says where its flags stand
+	}
 	return root
 }

@@ -31,7 +31,7 @@ part=vmm is what their VMMs used. The programs need not know. Machines that slee
 are neither woken nor charged.
 
 If some machines fail the others' profile is written all the same, and the exit
-status is 125.`,
+status is 125.` + whatID,
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := runProfile(cmd.Context(), f, ids, cmd.OutOrStdout()); err != nil {
 				return fmt.Errorf("profile: %w", err)

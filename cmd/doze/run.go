@@ -47,9 +47,14 @@ func newRun() *cobra.Command {
 		Short: "Boot an image, or a package built into one",
 		Long: `Boots an image as a virtual machine, passes its stdin, stdout and stderr on, and
 exits with the status of the program in it. A package is built first, with the flags
-of go build that --tags and --build-flag give, and kept in the cache folder; .go
-files that follow a .go file are files of one package. Flags of doze stand before the image; what follows it belongs
-to the program. Nothing is read of stdin before the program reads.
+of go build that --tags and --build-flag give, and kept in the cache folder. It may
+be a path, an import path, a module path@version, or .go files, one after the other.
+Flags of doze stand before the image; what follows it belongs to the program. Nothing
+is read of stdin before the program reads.
+
+The program sees no file of the host. --embed gives it copies; what it writes is gone
+when the machine ends, but for its output. It starts in /, or where --cwd says, and its
+environment is what --env sets: not even HOME is there.
 
 SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 go to the program. The
 third SIGINT or SIGTERM kills the machine, whatever the program does.

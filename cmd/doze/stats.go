@@ -36,7 +36,7 @@ online of those there can be; the time these ran, were ready without a physical 
 the VMM, and wake-ups from sleep.
 
 With --interval it does so again and again, until SIGINT or until no machine is
-left; as JSON, one line for each machine and time.`,
+left; as JSON, one line for each machine and time.` + whatID,
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := printStats(cmd.Context(), cmd.OutOrStdout(), f, ids); err != nil {
 				return fmt.Errorf("stats: %w", err)

@@ -20,11 +20,17 @@ func clientOf(what string) (*api.Client, error) {
 	return api.NewClient(list[0].Socket), nil
 }
 
+// whatID is the end of the help of all commands that take one.
+const whatID = `
+
+ID is a machine's name, its ID, or the beginning of its ID: doze ps lists them.`
+
 // onEach makes a command that does something with each machine given.
 func onEach(use, short string, do func(context.Context, *api.Client) error) *cobra.Command {
 	return &cobra.Command{
 		Use:   use + " ID...",
 		Short: short,
+		Long:  short + "." + whatID,
 		Args:  someMachine,
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := each(cmd.Context(), cmd.OutOrStdout(), ids, do); err != nil {
@@ -63,6 +69,7 @@ func newStop() *cobra.Command {
 		_, err := c.Stop(ctx, signal, time.Duration(timeout*float64(time.Second)))
 		return err
 	})
+	cmd.Use = "stop [-s SIGNAL] [-t SECONDS] ID..."
 	cmd.Flags().StringVarP(&signal, "signal", "s", "TERM", "signal for the program")
 	cmd.Flags().Float64VarP(&timeout, "time", "t", 10, "seconds that the program may take; 0 kills at once")
 	return cmd
@@ -73,7 +80,7 @@ func newCPUs() *cobra.Command {
 		Use:   "cpus ID N",
 		Short: "Change how many vCPUs of a machine run",
 		Long: `Changes how many vCPUs of a machine run threads: 1 to the --max-cpus that it was
-started with. GOMAXPROCS follows. The program may refuse (pv.OnCPUChange).`,
+started with. GOMAXPROCS follows. The program may refuse (pv.OnCPUChange).` + whatID,
 		Args: exactly("the name or ID of a machine and a number of vCPUs", 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := strconv.Atoi(args[1])
@@ -111,7 +118,7 @@ the --max-memory that it was started with. What is too much goes to the host as 
 as the program can do without it, for which the command waits; what is too little is
 there when the program needs it.
 
-Exit status 125 if the machine has not come down to that in time; it goes on trying.`,
+Exit status 125 if the machine has not come down to that in time; it goes on trying.` + whatID,
 		Args: exactly("the name or ID of a machine and a size", 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := setBalloon(cmd.Context(), args[0], args[1], timeout); err != nil {

@@ -52,8 +52,9 @@ paths, patterns, packages of the standard library. Its flags are too, but for
 those that need cgo or leave files behind (-race, -cover, -cpuprofile ...).
 
 A test finds its package's folder, and the folders testdata beside and above it,
-at the same paths as natively, but for what --exclude leaves out; what it writes is gone with its machine. -p says how
-many machines run at a time; by default there are as many vCPUs as CPUs.
+at the same paths as natively, but for what --exclude leaves out; what it writes is
+gone with its machine. -p says how many machines run at a time; by default there are
+as many vCPUs as CPUs.
 
 Exit status: that of go test; 125 for errors of doze itself.
 
