@@ -186,7 +186,7 @@ type failing struct{}
 func (failing) Write([]byte) (int, error) { return 0, errFailing }
 
 // bottomless has output whatever is taken.
-type bottomless struct{ source }
+type bottomless struct{}
 
 func (*bottomless) TakeOutput(b []byte) int { return len(b) }
 func (*bottomless) OutputDone(int, error)   {}
