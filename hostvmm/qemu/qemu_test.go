@@ -290,3 +290,13 @@ func TestFind(t *testing.T) {
 	assert.Regexp(t, `^\d+\.\d+`, info.Version)
 	assert.Contains(t, info.Accels, TCG)
 }
+
+// No two devices share an interrupt line: they are edge-triggered, and an edge would be
+// lost while the other one holds the line.
+func TestInterruptLinesAreApart(t *testing.T) {
+	lines := map[uint32]bool{abi.LineCOM3: true}
+	for _, w := range windows() {
+		assert.False(t, lines[w.GSI], "line %d", w.GSI)
+		lines[w.GSI] = true
+	}
+}

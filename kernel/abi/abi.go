@@ -266,7 +266,7 @@ const (
 	PortCOM1    = 0x3f8
 	PortCOM2    = 0x2f8
 	PortCOM3    = 0x3e8 // control lines to the guest under QEMU; its interrupt is LineCOM3
-	LineCOM3    = 10
+	LineCOM3    = 7     // no PC device has it, and microvm's virtio windows in use have others
 )
 
 // CPUIDDoze is the CPUID leaf by which hostvmm makes itself known: "DozeDozeDoze"
