@@ -33,6 +33,7 @@ type mover struct {
 	target   func(bytes uint64)
 	actual   func() uint64        // bytes that it has now
 	resident func() uint64        // bytes that the host has for it
+	own      uint64               // bytes of these that may be the VMM's own, and grow with its work
 	cost     func() time.Duration // CPU time that it took so far, or about
 	vm       *hostvmm.Machine     // nil under QEMU
 }
@@ -180,10 +181,12 @@ func startQEMU(t *testing.T, memory uint64, cpus int, accel string) *mover {
 		q.call(t, "query-balloon", nil, &info)
 		return info.Actual
 	}
-	r.resident = func() uint64 {
-		pages, err := strconv.ParseUint(strings.Fields(read(t, proc+"/statm"))[1], 10, 64)
+	r.own = 8 * mib
+	r.resident = func() uint64 { // without the pages of QEMU's program file
+		_, rest, _ := strings.Cut(read(t, proc+"/status"), "\nRssAnon:")
+		kib, err := strconv.ParseUint(strings.Fields(rest)[0], 10, 64)
 		require.NoError(t, err)
-		return pages * uint64(os.Getpagesize())
+		return kib << 10
 	}
 	r.cost = func() time.Duration {
 		_, rest, _ := strings.Cut(read(t, proc+"/stat"), ") ")
