@@ -4,7 +4,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit test-kvm test-qemu test-linux test-nested test-long bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-still bench-density soak fuzz fuzz-calls compat boot std lint setup setup-run clean
+.PHONY: help build run test test-unit test-kvm test-qemu test-linux test-nested test-long bench bench-boot bench-start bench-start-nested bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-still bench-output bench-density soak fuzz fuzz-calls compat boot std lint setup setup-run clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ test-nested: build ## a chosen part of the kvm tier on upstream KVM inside an em
 test-long: build ## all tiers with all tests, the long ones too: hours
 	@DOZE_LONG=1 ci/tiers unit kvm qemu linux nested-all
 
-bench: bench-boot bench-start bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-still bench-density ## everything that is measured (docs/benchmarks.md)
+bench: bench-boot bench-start bench-idle bench-clocks bench-parallel bench-preempt bench-lateness bench-overcommit bench-still bench-output bench-density ## everything that is measured (docs/benchmarks.md)
 
 bench-boot: build ## time from starting QEMU to the program's first line, beside Linux
 	$(GO) run ./ci/bench boot
@@ -74,6 +74,13 @@ bench-overcommit: build ## locks, batons, collections, mappings on four vCPUs of
 bench-still: build ## how long calls about memory take and keep another CPU waiting, beside a process
 	@if [ -w /dev/kvm ]; then bin/doze run --cpus 2 --memory 512M ./apps/still -rounds 10; else bin/doze run --vmm qemu --cpus 2 --memory 512M ./apps/still; fi
 	@echo 'as a process:' && $(GO) run ./apps/still -rounds 10
+
+bench-output: build ## time of a line of output into a pipe and into a file, beside a process
+	@bin/doze build -o bin/output.doze ./apps/output && $(GO) build -o bin/output ./apps/output
+	@for i in 1 2 3; do \
+	  printf 'process, pipe: '; { bin/output rate | cat >/dev/null; } 2>&1; printf 'machine, pipe: '; { bin/doze run bin/output.doze rate | cat >/dev/null; } 2>&1; \
+	  printf 'process, file: '; bin/output rate 2>&1 >bin/lines; printf 'machine, file: '; bin/doze run bin/output.doze rate 2>&1 >bin/lines; \
+	done
 
 bench-density: build ## what each of 1000 idle machines costs the host, for a minute (N=200 for fewer)
 	@if [ -w /dev/kvm ]; then bin/doze density -n $(or $(N),1000) ./apps/idle -for 1h; else echo 'bench-density: skipped: no /dev/kvm to use'; fi

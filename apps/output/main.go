@@ -8,6 +8,7 @@
 //	               status 7 from another goroutine
 //	output error   prints a line, and says on standard error what came of it
 //	output lines   prints lines from several goroutines at a time
+//	output rate    prints 5,000 lines, and says on standard error how long each took
 //	output asks    prints without end, then reads a line of standard input and says it on
 //	               standard error
 //	output calls   makes write(2) itself from more threads than the kernel has tickets,
@@ -41,6 +42,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "errno:", number(err))
 	case "lines":
 		lines()
+	case "rate":
+		rate()
 	case "asks":
 		asks()
 	case "calls":
@@ -62,6 +65,16 @@ func number(err error) int {
 		return int(e)
 	}
 	return 0
+}
+
+func rate() {
+	const n = 5000
+	start := time.Now()
+	for i := range n {
+		_, err := fmt.Println("line number", i)
+		check(err)
+	}
+	fmt.Fprintf(os.Stderr, "%.1f us a line\n", float64(time.Since(start).Nanoseconds())/1000/n)
 }
 
 func ticker() {
