@@ -1,5 +1,6 @@
 // Command stores writes 10,000 records into each of some databases, closes it, opens it
-// again, reads them all and has the store check itself. Its argument names one of them.
+// again, reads them all and has the store check itself. Meanwhile it opens it a second time,
+// and prints what the store says to that. Its argument names one of them.
 package main
 
 import (
@@ -8,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
+	"time"
 
 	"github.com/blevesearch/bleve/v2"
 	"github.com/cockroachdb/pebble"
@@ -49,6 +52,15 @@ func main() {
 	}
 }
 
+// twice prints what came of a second open, without the names of folders.
+func twice(dir string, err error) {
+	if err == nil {
+		fmt.Println("second open: granted")
+		return
+	}
+	fmt.Println("second open:", strings.ReplaceAll(err.Error(), dir, "DIR"))
+}
+
 func useBolt(dir string) {
 	db, err := bolt.Open(dir+"/b", 0o600, &bolt.Options{MmapFlags: 0x8000})
 	must(err)
@@ -65,6 +77,8 @@ func useBolt(dir string) {
 	must(db.Close())
 	db, err = bolt.Open(dir+"/b", 0o600, nil)
 	must(err)
+	_, again := bolt.Open(dir+"/b", 0o600, &bolt.Options{Timeout: 100 * time.Millisecond})
+	twice(dir, again)
 	must(db.View(func(tx *bolt.Tx) error {
 		for e := range tx.Check() {
 			must(e)
@@ -119,6 +133,8 @@ func useLevel(dir string) {
 	must(db.Close())
 	db, err = leveldb.OpenFile(dir, nil)
 	must(err)
+	_, again := leveldb.OpenFile(dir, nil)
+	twice(dir, again)
 	for i := 0; i < n; i++ {
 		v, err := db.Get(key(i), nil)
 		must(err)
@@ -138,6 +154,8 @@ func usePebble(dir string) {
 	must(db.Flush())
 	must(db.Close())
 	db = open()
+	_, again := pebble.Open(dir, &pebble.Options{Logger: quiet{}})
+	twice(dir, again)
 	for i := 0; i < n; i++ {
 		v, c, err := db.Get(key(i))
 		must(err)
@@ -163,6 +181,8 @@ func useBadger(dir string) {
 		return db
 	}
 	db := open()
+	_, again := badger.Open(badger.DefaultOptions(dir).WithLogger(nil))
+	twice(dir, again)
 	for c := 0; c < n; c += 500 {
 		must(db.Update(func(tx *badger.Txn) error {
 			for i := c; i < c+500; i++ {
