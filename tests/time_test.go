@@ -44,7 +44,10 @@ func TestWakeUpsAreThoseOfTheTimers(t *testing.T) {
 				r.ok(t)
 				t.Log(r.stdout)
 				ticks, wakeups := r.number(t, "ticks"), r.number(t, "wakeups")
-				assert.LessOrEqual(t, r.askedFor(t, m), ticks+2)
+				// One ends the program's sleep, one is sysmon's before the machine rests; a machine
+				// that is slow to rest has sysmon look up to three times for a P to take
+				// (dozeRetakes). A poll or tick of once a second would be six more.
+				assert.LessOrEqual(t, r.askedFor(t, m), ticks+2+3)
 				assert.GreaterOrEqual(t, wakeups+1, ticks)
 				if c.tick != "0" {
 					assert.NotZero(t, ticks)
