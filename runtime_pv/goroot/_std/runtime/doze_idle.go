@@ -76,8 +76,10 @@ func dozeSleepParked(page uintptr, deadline int64) {
 // dozeTakeInterrupts takes note of the interrupts that the nucleus has seen, and
 // of the VMM's events.
 func dozeTakeInterrupts(v *dozeVCPU) {
-	dozeTakeEvents(v)
+	// The interrupts first: one of them says that there are events, and those that come
+	// after the events were taken must find its bit clear.
 	bits := mmio.Xchg64(v.page()+abi.VCPUPending, 0)
+	dozeTakeEvents(v)
 	if bits&(1<<(dozeVectorCOM3-abi.VectorBase)) != 0 {
 		dozeUARTReceive()
 	}
