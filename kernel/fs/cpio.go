@@ -1,5 +1,7 @@
 package fs
 
+import "github.com/doze-vm/doze/kernel/linux"
+
 // Archives in the "newc" format (Linux
 // Documentation/driver-api/early-userspace/buffer-format.rst), as an image carries
 // them. Names, bytes of files and texts of links are used where they lie.
@@ -35,19 +37,19 @@ type archive struct{ rest span }
 func (a *archive) next(m *member) (bool, Errno) {
 	s := a.rest.text()
 	if len(s) < cpioHead || s[:len(cpioMagic)] != cpioMagic && s[:len(cpioMagic)] != cpioMagicCR {
-		return false, EINVAL
+		return false, linux.EINVAL
 	}
 	mode, ok1 := hex(s, cpioMode)
 	mtime, ok2 := hex(s, cpioMtime)
 	size, ok3 := hex(s, cpioFileSize)
 	nameSize, ok4 := hex(s, cpioNameSize)
 	if !ok1 || !ok2 || !ok3 || !ok4 || nameSize < 2 || nameSize > PathMax {
-		return false, EINVAL
+		return false, linux.EINVAL
 	}
 	body := roundUp(cpioHead+nameSize, 4)
 	end := roundUp(body+size, 4)
 	if body+size > uintptr(len(s)) {
-		return false, EINVAL
+		return false, linux.EINVAL
 	}
 	// More zeros than one align the body.
 	name := s[cpioHead : cpioHead+nameSize]
@@ -55,7 +57,7 @@ func (a *archive) next(m *member) (bool, Errno) {
 		name = name[:len(name)-1]
 	}
 	if name == "" || uintptr(len(name)) == nameSize || hasZero(name) {
-		return false, EINVAL
+		return false, linux.EINVAL
 	}
 	m.name, m.body = spanOf(name), spanOf(s[body:body+size])
 	m.mode, m.mtime = uint32(mode), int64(mtime)*1e9
@@ -131,7 +133,7 @@ func (f *FS) enter(m *member, flags uint32) Errno {
 			continue
 		}
 		if name == ".." || len(name) > NameMax {
-			return EINVAL
+			return linux.EINVAL
 		}
 		if last {
 			return f.enterLast(dir, name, m, flags)
@@ -144,7 +146,7 @@ func (f *FS) enter(m *member, flags uint32) Errno {
 			}
 		}
 		if f.Type(next) != TypeDir {
-			return EINVAL
+			return linux.EINVAL
 		}
 		dir = next
 	}
@@ -172,15 +174,15 @@ func (f *FS) enterLast(dir Node, name string, m *member, flags uint32) Errno {
 	kind := m.mode & TypeMask
 	switch {
 	case kind != TypeDir && kind != TypeFile && kind != TypeLink:
-		return EINVAL
+		return linux.EINVAL
 	case kind == TypeLink && (m.body.n == 0 || m.body.n >= PathMax || hasZero(m.body.text())):
-		return EINVAL
+		return linux.EINVAL
 	}
 	if n := f.Find(dir, name); n != 0 {
 		if kind == TypeDir && f.Type(n) == TypeDir {
 			return 0
 		}
-		return EINVAL
+		return linux.EINVAL
 	}
 	n, errno := f.grow(dir, name, m.mode&(TypeMask|permMask), m, flags)
 	if errno != 0 {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/doze-vm/doze/kernel/linux"
 )
 
 func record(name string, mode uint32, body string) string {
@@ -88,11 +90,11 @@ func TestFrozenTree(t *testing.T) {
 		"rename the top": w.rename("/t", "/u", 0), "chmod": w.Chmod(f, 0), "chown": w.Chown(f, 1, 1), "times": w.SetTimes(f, 0, 0, true, true),
 		"fallocate": w.Allocate(f, 0, 0, 1), "ftruncate": w.Truncate(f, 0), "unlink link": w.unlink("/t/l"),
 	} {
-		assert.Equal(t, EROFS, errno, name)
+		assert.Equal(t, linux.EROFS, errno, name)
 	}
-	assert.Equal(t, EEXIST, w.mkdir("/t/d", 0))
-	assert.Equal(t, ENOENT, w.unlink("/t/none"))
-	assert.Equal(t, ENOTEMPTY, w.rmdir("/t"))
+	assert.Equal(t, linux.EEXIST, w.mkdir("/t/d", 0))
+	assert.Equal(t, linux.ENOENT, w.unlink("/t/none"))
+	assert.Equal(t, linux.ENOTEMPTY, w.rmdir("/t"))
 	w.finish()
 }
 
@@ -139,7 +141,7 @@ func TestMountRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 1<<8)
 			a := w.lay(t, s)
-			assert.Equal(t, EINVAL, w.Mount(a.lo, a.hi, true))
+			assert.Equal(t, linux.EINVAL, w.Mount(a.lo, a.hi, true))
 			w.finish()
 		})
 	}
@@ -152,7 +154,7 @@ func TestMountWithoutMemory(t *testing.T) {
 	}
 	w := newWorld(t, 10)
 	a := w.archive(t, records...)
-	assert.Equal(t, ENOSPC, w.Mount(a.lo, a.hi, true))
+	assert.Equal(t, linux.ENOSPC, w.Mount(a.lo, a.hi, true))
 	w.finish()
 }
 
@@ -171,7 +173,7 @@ func FuzzMount(f *testing.F) {
 		}
 		a := w.lay(t, s)
 		errno := w.Mount(a.lo, a.hi, len(s)%2 == 0)
-		assert.Contains(t, []Errno{0, EINVAL, ENOSPC}, errno)
+		assert.Contains(t, []Errno{0, linux.EINVAL, linux.ENOSPC}, errno)
 		w.dump(w.Root(), "")
 		w.finish()
 	})

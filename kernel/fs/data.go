@@ -1,5 +1,7 @@
 package fs
 
+import "github.com/doze-vm/doze/kernel/linux"
+
 // The bytes of a regular file, piece by piece: whoever reads or writes copies
 // them itself.
 
@@ -31,13 +33,13 @@ func (f *FS) Prepare(n Node, off, count uint64) (addr, size uintptr, errno Errno
 	i := f.inode(n)
 	switch {
 	case i.flags&ReadOnly != 0:
-		return 0, 0, EROFS
+		return 0, 0, linux.EROFS
 	case off >= MaxSize:
-		return 0, 0, EFBIG
+		return 0, 0, linux.EFBIG
 	}
 	page := f.own(i, uintptr(off/PageSize))
 	if page == 0 {
-		return 0, 0, ENOSPC
+		return 0, 0, linux.ENOSPC
 	}
 	in := uintptr(off % PageSize)
 	return page + in, uintptr(min(count, uint64(PageSize-in))), 0
@@ -86,25 +88,43 @@ func (f *FS) Wrote(n Node, end uint64) {
 
 // Truncate sets a file's size. What it gains is zero.
 func (f *FS) Truncate(n Node, size uint64) Errno {
+	shrinks, errno := f.Shrink(n, size)
+	if shrinks {
+		f.unmapPages(n, roundUp(uintptr(size), PageSize)/PageSize, maxPages, true)
+		f.Cut(n)
+	}
+	return errno
+}
+
+// Shrink sets a file's size. If there was more of it the caller takes the pages behind
+// the new size away from whoever has mapped them, and calls Cut then; until then nothing
+// else may change the file.
+func (f *FS) Shrink(n Node, size uint64) (shrinks bool, errno Errno) {
 	i := f.inode(n)
 	switch {
 	case i.is(TypeDir):
-		return EISDIR
+		return false, linux.EISDIR
 	case !i.is(TypeFile):
-		return EINVAL
+		return false, linux.EINVAL
 	case i.flags&ReadOnly != 0:
-		return EROFS
+		return false, linux.EROFS
 	case size > MaxSize:
-		return EFBIG
+		return false, linux.EFBIG
 	}
-	if size < i.size {
-		f.unmapPages(n, roundUp(uintptr(size), PageSize)/PageSize, maxPages, true)
-		f.cutAt(i, uintptr(size))
-	}
+	shrinks = size < i.size
 	i.size = size
 	f.changed(n)
-	return 0
+	return shrinks, 0
 }
+
+// Cut takes away what a file that was shrunk has behind its size.
+func (f *FS) Cut(n Node) {
+	i := f.inode(n)
+	f.cutAt(i, uintptr(i.size))
+}
+
+// IsMapped reports whether anything of a file is mapped.
+func (f *FS) IsMapped(n Node) bool { return f.inode(n).maps != 0 }
 
 // cutAt takes away all that lies beyond size.
 func (f *FS) cutAt(i *inode, size uintptr) {
@@ -151,7 +171,7 @@ func (f *FS) Allocate(n Node, mode uint32, off, count uint64) Errno {
 func (f *FS) Allocatable(n Node, mode uint32, off, count uint64) Errno {
 	errno := f.mayAllocate(n, mode, off, count)
 	if errno == 0 && !f.fits(f.inode(n).missing(uintptr(off/PageSize), uintptr((off+count-1)/PageSize)+1)) {
-		errno = ENOSPC
+		errno = linux.ENOSPC
 	}
 	return errno
 }
@@ -168,13 +188,13 @@ func (f *FS) mayAllocate(n Node, mode uint32, off, count uint64) Errno {
 	i := f.inode(n)
 	switch {
 	case mode&^(KeepSize|PunchHole|ZeroRange) != 0 || mode&PunchHole != 0 && mode != PunchHole|KeepSize:
-		return EOPNOTSUPP
+		return linux.EOPNOTSUPP
 	case i.flags&ReadOnly != 0:
-		return EROFS
+		return linux.EROFS
 	case count == 0 || int64(off) < 0 || int64(count) < 0:
-		return EINVAL
+		return linux.EINVAL
 	case off > MaxSize || count > MaxSize-off:
-		return EFBIG
+		return linux.EFBIG
 	}
 	return 0
 }
@@ -195,13 +215,13 @@ func (i *inode) missing(lo, hi uintptr) (n uintptr) {
 func (f *FS) fillPages(n Node, lo, hi uintptr) Errno {
 	i := f.inode(n)
 	if !f.fits(i.missing(lo, hi)) {
-		return ENOSPC
+		return linux.ENOSPC
 	}
 	for k := lo; k < hi; k++ {
 		if f.own(i, k) == 0 {
 			f.unmapPages(n, lo, k, false)
 			f.dropZeros(i, lo, k)
-			return ENOSPC
+			return linux.ENOSPC
 		}
 	}
 	return 0
@@ -242,7 +262,7 @@ func (f *FS) zero(i *inode, lo, hi uintptr) Errno {
 	f.losePages(i, first/PageSize, end/PageSize)
 	for off := first; off < end && off < i.dataLen; off += PageSize {
 		if f.ensure(i, off/PageSize) == 0 {
-			return ENOSPC
+			return linux.ENOSPC
 		}
 	}
 	return 0
@@ -255,7 +275,7 @@ func (f *FS) zeroIn(i *inode, lo, hi uintptr) Errno {
 	}
 	page := f.own(i, lo/PageSize)
 	if page == 0 {
-		return ENOSPC
+		return linux.ENOSPC
 	}
 	clearAt(page+lo%PageSize, hi-lo)
 	return 0
@@ -287,5 +307,5 @@ func (f *FS) Seek(n Node, off uint64, hole bool) (uint64, Errno) {
 			return i.size, 0
 		}
 	}
-	return 0, ENXIO
+	return 0, linux.ENXIO
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/doze-vm/doze/kernel/linux"
 )
 
 func TestSparseFile(t *testing.T) {
@@ -34,7 +36,7 @@ func TestSparseFile(t *testing.T) {
 		at = off
 	}
 	_, errno := w.Seek(f, st.Size, false)
-	assert.Equal(t, ENXIO, errno)
+	assert.Equal(t, linux.ENXIO, errno)
 	hole, errno := w.Seek(f, st.Size-1, true)
 	require.Zero(t, errno)
 	assert.Equal(t, st.Size, hole, "the end is a hole")
@@ -53,16 +55,16 @@ func TestSizeLimits(t *testing.T) {
 	w := newWorld(t, 1<<8)
 	require.Zero(t, w.create("/f", ""))
 	f := w.node("/f")
-	assert.Equal(t, EFBIG, w.Truncate(f, MaxSize+1))
+	assert.Equal(t, linux.EFBIG, w.Truncate(f, MaxSize+1))
 	require.Zero(t, w.Truncate(f, MaxSize))
-	assert.Equal(t, EFBIG, w.write(f, MaxSize, "x"))
+	assert.Equal(t, linux.EFBIG, w.write(f, MaxSize, "x"))
 	require.Zero(t, w.write(f, MaxSize-1, "x"))
-	assert.Equal(t, EFBIG, w.Allocate(f, 0, MaxSize-1, 2))
-	assert.Equal(t, EFBIG, w.Allocate(f, 0, 1<<62, 1<<62))
-	assert.Equal(t, EINVAL, w.Allocate(f, 0, 0, 0))
-	assert.Equal(t, EINVAL, w.Allocate(f, 0, 1<<63, 1))
-	assert.Equal(t, EOPNOTSUPP, w.Allocate(f, PunchHole, 0, 1))
-	assert.Equal(t, EISDIR, w.Truncate(w.Root(), 0))
+	assert.Equal(t, linux.EFBIG, w.Allocate(f, 0, MaxSize-1, 2))
+	assert.Equal(t, linux.EFBIG, w.Allocate(f, 0, 1<<62, 1<<62))
+	assert.Equal(t, linux.EINVAL, w.Allocate(f, 0, 0, 0))
+	assert.Equal(t, linux.EINVAL, w.Allocate(f, 0, 1<<63, 1))
+	assert.Equal(t, linux.EOPNOTSUPP, w.Allocate(f, PunchHole, 0, 1))
+	assert.Equal(t, linux.EISDIR, w.Truncate(w.Root(), 0))
 	w.finish()
 }
 
@@ -126,7 +128,7 @@ func TestFullEverywhere(t *testing.T) {
 				w.hardlink("/"+name+"/f", "/"+long+"/g"),
 				w.rename("/"+name+"/f", "/"+name+"f", 0),
 			} {
-				assert.Contains(t, []Errno{0, ENOSPC, ENOENT}, errno)
+				assert.Contains(t, []Errno{0, linux.ENOSPC, linux.ENOENT}, errno)
 			}
 		}
 		w.finish()
@@ -195,14 +197,14 @@ func TestAllocateAllOrNothing(t *testing.T) {
 	require.Zero(t, w.write(f, 10*PageSize, "data"))
 	before := w.Pages()
 	for _, mode := range []uint32{0, KeepSize} {
-		assert.Equal(t, ENOSPC, w.Allocate(f, mode, 0, 1<<30), "the pages run out")
+		assert.Equal(t, linux.ENOSPC, w.Allocate(f, mode, 0, 1<<30), "the pages run out")
 		assert.InDelta(t, int(before), int(w.Pages()), 3)
 		assert.EqualValues(t, 10*PageSize+4, w.Size(f))
 	}
 	asked := false
 	room := func() uintptr { asked = true; return 100 }
 	w.OnRoom(room)
-	assert.Equal(t, ENOSPC, w.Allocate(f, 0, 0, 99*PageSize))
+	assert.Equal(t, linux.ENOSPC, w.Allocate(f, 0, 0, 99*PageSize))
 	assert.True(t, asked)
 	assert.InDelta(t, int(before), int(w.Pages()), 3)
 	require.Zero(t, w.Allocate(f, 0, 0, 90*PageSize))

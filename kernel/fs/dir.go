@@ -1,6 +1,10 @@
 package fs
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/doze-vm/doze/kernel/linux"
+)
 
 // Directories: their entries, and what becomes of a node that gets or loses a
 // name. None of these look at flags; the calls in ops.go do.
@@ -9,7 +13,7 @@ import "unsafe"
 // stays where it is for ever.
 func (f *FS) link(dir Node, name string, node Node, inPlace bool) Errno {
 	if !f.startNames() {
-		return ENOSPC
+		return linux.ENOSPC
 	}
 	var probe entry
 	probe.length = uint16(len(name))
@@ -18,7 +22,7 @@ func (f *FS) link(dir Node, name string, node Node, inPlace bool) Errno {
 	}
 	a := f.take(probe.size())
 	if a == 0 {
-		return ENOSPC
+		return linux.ENOSPC
 	}
 	e := entryAt(a)
 	e.length, e.inPlace = probe.length, probe.inPlace
@@ -233,11 +237,11 @@ func (f *FS) Path(n Node, buf, size uintptr) (string, Errno) {
 	for n != f.root {
 		a := f.inode(n).entry
 		if a == 0 {
-			return "", ENOENT
+			return "", linux.ENOENT
 		}
 		name := entryAt(a).text()
 		if p-buf < uintptr(len(name))+1 {
-			return "", ERANGE
+			return "", linux.ERANGE
 		}
 		p -= uintptr(len(name))
 		copyTo(p, name)
@@ -247,7 +251,7 @@ func (f *FS) Path(n Node, buf, size uintptr) (string, Errno) {
 	}
 	if p == end {
 		if size == 0 {
-			return "", ERANGE
+			return "", linux.ERANGE
 		}
 		p--
 		copyTo(p, "/")

@@ -13,7 +13,11 @@
 // Results are Linux error numbers, 0 for none.
 package fs
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/doze-vm/doze/kernel/linux"
+)
 
 // Limits (Linux limits.h, namei.h).
 const (
@@ -23,29 +27,8 @@ const (
 	maxLinks = 40   // symbolic links in one path
 )
 
-// Errno is a Linux error number (asm-generic/errno-base.h, errno.h).
-type Errno = uintptr
-
-// The errors this package gives.
-const (
-	EPERM        Errno = 1
-	ENOENT       Errno = 2
-	EBUSY        Errno = 16
-	EEXIST       Errno = 17
-	ENOTDIR      Errno = 20
-	EISDIR       Errno = 21
-	EINVAL       Errno = 22
-	EFBIG        Errno = 27
-	ENOSPC       Errno = 28
-	EROFS        Errno = 30
-	EMLINK       Errno = 31
-	ERANGE       Errno = 34
-	ENAMETOOLONG Errno = 36
-	ENOTEMPTY    Errno = 39
-	ELOOP        Errno = 40
-	ENXIO        Errno = 6
-	EOPNOTSUPP   Errno = 95
-)
+// Errno is a Linux error number, 0 for none.
+type Errno = linux.Errno
 
 // FS is a file system. It holds no pointer, so that it may be a variable of the
 // kernel's. Init comes first.
@@ -81,7 +64,7 @@ func (f *FS) Init(alloc func() uintptr, release func(uintptr)) Errno {
 	f.release = *(*uintptr)(unsafe.Pointer(&release))
 	root := f.newNode(TypeDir|0o755, 0)
 	if root == 0 {
-		return ENOSPC
+		return linux.ENOSPC
 	}
 	f.root = root
 	return 0

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/doze-vm/doze/kernel/linux"
 )
 
 func TestInodeFitsItsPiece(t *testing.T) {
@@ -31,7 +33,7 @@ func TestInitWithoutMemory(t *testing.T) {
 	w := newWorld(t, 4)
 	w.free = nil
 	var f FS
-	assert.Equal(t, ENOSPC, f.Init(w.takeFunc, w.giveFunc))
+	assert.Equal(t, linux.ENOSPC, f.Init(w.takeFunc, w.giveFunc))
 }
 
 func TestManyNames(t *testing.T) {
@@ -114,16 +116,16 @@ func TestLookup(t *testing.T) {
 		is    string // what node it is, "" for none
 	}{
 		{"/", Follow, 0, "/"}, {"///", Follow, 0, "/"}, {"/..", Follow, 0, "/"}, {"/../..//d", Follow, 0, "/d"},
-		{"", Follow, ENOENT, ""}, {"d", Follow, 0, "/d"}, {"d/", Follow, 0, "/d"}, {".", Follow, 0, "/"},
-		{"/d/f", Follow, 0, "/d/f"}, {"/d/f/", Follow, ENOTDIR, ""}, {"/d/f/x", Follow, ENOTDIR, ""}, {"/d/f/..", Follow, ENOTDIR, ""},
-		{"/d/f/.", Follow, ENOTDIR, ""}, {"/d/x", Follow, 0, ""}, {"/d/x/", Follow, 0, ""}, {"/d/x/y", Follow, ENOENT, ""},
-		{"/d/l", Follow, 0, "/d/f"}, {"/d/l", NoFollow, 0, "/d/l"}, {"/d/l/", NoFollow, ENOTDIR, ""}, {"/d/l/", Parent, 0, "/d/l"},
+		{"", Follow, linux.ENOENT, ""}, {"d", Follow, 0, "/d"}, {"d/", Follow, 0, "/d"}, {".", Follow, 0, "/"},
+		{"/d/f", Follow, 0, "/d/f"}, {"/d/f/", Follow, linux.ENOTDIR, ""}, {"/d/f/x", Follow, linux.ENOTDIR, ""}, {"/d/f/..", Follow, linux.ENOTDIR, ""},
+		{"/d/f/.", Follow, linux.ENOTDIR, ""}, {"/d/x", Follow, 0, ""}, {"/d/x/", Follow, 0, ""}, {"/d/x/y", Follow, linux.ENOENT, ""},
+		{"/d/l", Follow, 0, "/d/f"}, {"/d/l", NoFollow, 0, "/d/l"}, {"/d/l/", NoFollow, linux.ENOTDIR, ""}, {"/d/l/", Parent, 0, "/d/l"},
 		{"/d/le/", NoFollow, 0, "/d/e"}, {"/d/le/..", Follow, 0, "/d"}, {"/d/far", Follow, 0, "/d/f"}, {"/abs/f", Follow, 0, "/d/f"},
 		{"/abs/le/../far", Follow, 0, "/d/f"}, {"/r/d", Follow, 0, "/d"}, {"/r", Follow, 0, "/"}, {"/r/", NoFollow, 0, "/"},
-		{"/d/lslash", Follow, ENOTDIR, ""}, {"/loop1", Follow, ELOOP, ""}, {"/loop1", NoFollow, 0, "/loop1"}, {"/loop1/x", NoFollow, ELOOP, ""},
-		{"/c1", Follow, 0, "/c41"}, {"/c0", Follow, ELOOP, ""}, {"/dangling", Follow, ENOENT, ""}, {"/dangling", Parent, 0, "/dangling"},
-		{"/" + strings.Repeat("n", 256), Follow, ENAMETOOLONG, ""}, {"/" + strings.Repeat("n", 255), Follow, 0, ""},
-		{strings.Repeat("/", 4096), Follow, ENAMETOOLONG, ""}, {strings.Repeat("/", 4095), Follow, 0, "/"},
+		{"/d/lslash", Follow, linux.ENOTDIR, ""}, {"/loop1", Follow, linux.ELOOP, ""}, {"/loop1", NoFollow, 0, "/loop1"}, {"/loop1/x", NoFollow, linux.ELOOP, ""},
+		{"/c1", Follow, 0, "/c41"}, {"/c0", Follow, linux.ELOOP, ""}, {"/dangling", Follow, linux.ENOENT, ""}, {"/dangling", Parent, 0, "/dangling"},
+		{"/" + strings.Repeat("n", 256), Follow, linux.ENAMETOOLONG, ""}, {"/" + strings.Repeat("n", 255), Follow, 0, ""},
+		{strings.Repeat("/", 4096), Follow, linux.ENAMETOOLONG, ""}, {strings.Repeat("/", 4095), Follow, 0, "/"},
 	} {
 		p, errno := w.place(c.path, c.how)
 		if assert.Equal(t, c.errno, errno, "%s (%d)", c.path, c.how) && errno == 0 {
@@ -149,16 +151,16 @@ func TestLastNames(t *testing.T) {
 	w := newWorld(t, 1<<8)
 	require.Zero(t, w.mkdir("/d", 0o755))
 	require.Zero(t, w.create("/f", ""))
-	assert.Equal(t, EEXIST, w.mkdir("/d/.", 0))
-	assert.Equal(t, EEXIST, w.mkdir("/", 0))
-	assert.Equal(t, EINVAL, w.rmdir("/d/."))
-	assert.Equal(t, ENOTEMPTY, w.rmdir("/d/.."))
-	assert.Equal(t, EBUSY, w.rmdir("/"))
-	assert.Equal(t, EISDIR, w.unlink("/d/.."))
-	assert.Equal(t, EBUSY, w.rename("/d/.", "/e", 0))
-	assert.Equal(t, EBUSY, w.rename("/d", "/", 0))
-	assert.Equal(t, EEXIST, w.rename("/d", "/", RenameNoReplace))
-	assert.Equal(t, EEXIST, w.hardlink("/f", "/d/.."))
+	assert.Equal(t, linux.EEXIST, w.mkdir("/d/.", 0))
+	assert.Equal(t, linux.EEXIST, w.mkdir("/", 0))
+	assert.Equal(t, linux.EINVAL, w.rmdir("/d/."))
+	assert.Equal(t, linux.ENOTEMPTY, w.rmdir("/d/.."))
+	assert.Equal(t, linux.EBUSY, w.rmdir("/"))
+	assert.Equal(t, linux.EISDIR, w.unlink("/d/.."))
+	assert.Equal(t, linux.EBUSY, w.rename("/d/.", "/e", 0))
+	assert.Equal(t, linux.EBUSY, w.rename("/d", "/", 0))
+	assert.Equal(t, linux.EEXIST, w.rename("/d", "/", RenameNoReplace))
+	assert.Equal(t, linux.EEXIST, w.hardlink("/f", "/d/.."))
 	w.finish()
 }
 
@@ -167,12 +169,12 @@ func TestPathWithoutRoom(t *testing.T) {
 	require.Zero(t, w.mkdir("/dir", 0o755))
 	buf := w.takePage()
 	defer w.givePage(buf)
-	for size, want := range map[uintptr]Errno{0: ERANGE, 1: ERANGE, 3: ERANGE, 4: 0} {
+	for size, want := range map[uintptr]Errno{0: linux.ERANGE, 1: linux.ERANGE, 3: linux.ERANGE, 4: 0} {
 		_, errno := w.Path(w.node("/dir"), buf, size)
 		assert.Equal(t, want, errno, size)
 	}
 	_, errno := w.Path(w.Root(), buf, 0)
-	assert.Equal(t, ERANGE, errno)
+	assert.Equal(t, linux.ERANGE, errno)
 }
 
 func TestWhatIsHeldLivesOn(t *testing.T) {
@@ -192,7 +194,7 @@ func TestWhatIsHeldLivesOn(t *testing.T) {
 	p, errno := w.Lookup(d, "new", Parent)
 	require.Zero(t, errno)
 	_, errno = w.Make(p, TypeFile, 0)
-	assert.Equal(t, ENOENT, errno, "nothing is made in a directory that is gone")
+	assert.Equal(t, linux.ENOENT, errno, "nothing is made in a directory that is gone")
 	assert.True(t, w.Lost(f) && w.Lost(d) && !w.Lost(w.Root()))
 	buf := w.takePage()
 	path, errno := w.Path(f, buf, PageSize)
@@ -200,7 +202,7 @@ func TestWhatIsHeldLivesOn(t *testing.T) {
 	assert.Equal(t, "/f", path, "what it was called last")
 	w.givePage(buf)
 	p, _ = w.Lookup(w.Root(), "back", Parent)
-	assert.Equal(t, ENOENT, w.Link(p, f, true), "a file that has lost its names gets no other")
+	assert.Equal(t, linux.ENOENT, w.Link(p, f, true), "a file that has lost its names gets no other")
 	w.Release(f)
 	w.Release(d)
 	w.finish()
@@ -237,7 +239,7 @@ func TestUnnamedFileGetsAName(t *testing.T) {
 	require.Zero(t, w.write(n, 0, "text"))
 	p, errno := w.place("/f", Parent)
 	require.Zero(t, errno)
-	assert.Equal(t, ENOENT, w.Link(p, n, false))
+	assert.Equal(t, linux.ENOENT, w.Link(p, n, false))
 	require.Zero(t, w.Link(p, n, true))
 	w.Release(n)
 	assert.Equal(t, "text", w.read(w.node("/f")))
@@ -293,17 +295,17 @@ func TestOpen(t *testing.T) {
 	require.Zero(t, w.symlink("f", "/l"))
 	require.Zero(t, w.symlink("d", "/ld"))
 	require.Zero(t, w.symlink("made", "/d/dangling"))
-	const create, excl, write = OpenCreate, OpenExcl, 1
+	const create, excl, write = linux.OCreat, linux.OExcl, 1
 	for _, c := range []struct {
 		path  string
 		flags uint32
 		errno Errno
 	}{
-		{"/none", 0, ENOENT}, {"/none/", create, EISDIR}, {"/d", create, EISDIR}, {"/d", write, EISDIR}, {"/d", 0, 0}, {"/d/.", create, EISDIR},
-		{"/f", create | excl, EEXIST}, {"/l", create | excl, EEXIST}, {"/d/dangling", create | excl, EEXIST}, {"/d/dangling", 0, ENOENT},
-		{"/f/", 0, ENOTDIR}, {"/f/", create, EISDIR}, {"/f/x", create, ENOTDIR}, {"/f", OpenDirectory, ENOTDIR}, {"/ld", OpenDirectory, 0},
-		{"/l", OpenNoFollow, ELOOP}, {"/l", OpenNoFollow | OpenPath, 0}, {"/l", OpenNoFollow | OpenDirectory, ENOTDIR}, {"/ld", OpenNoFollow, ELOOP},
-		{"/f", create | OpenDirectory, EINVAL}, {"/d/dangling", create | write, 0},
+		{"/none", 0, linux.ENOENT}, {"/none/", create, linux.EISDIR}, {"/d", create, linux.EISDIR}, {"/d", write, linux.EISDIR}, {"/d", 0, 0}, {"/d/.", create, linux.EISDIR},
+		{"/f", create | excl, linux.EEXIST}, {"/l", create | excl, linux.EEXIST}, {"/d/dangling", create | excl, linux.EEXIST}, {"/d/dangling", 0, linux.ENOENT},
+		{"/f/", 0, linux.ENOTDIR}, {"/f/", create, linux.EISDIR}, {"/f/x", create, linux.ENOTDIR}, {"/f", linux.ODirectory, linux.ENOTDIR}, {"/ld", linux.ODirectory, 0},
+		{"/l", linux.ONofollow, linux.ELOOP}, {"/l", linux.ONofollow | linux.OPath, 0}, {"/l", linux.ONofollow | linux.ODirectory, linux.ENOTDIR}, {"/ld", linux.ONofollow, linux.ELOOP},
+		{"/f", create | linux.ODirectory, linux.EINVAL}, {"/d/dangling", create | write, 0},
 	} {
 		n, errno := w.Open(w.Root(), w.still(c.path), c.flags, 0o644)
 		if assert.Equal(t, c.errno, errno, "%s %o", c.path, c.flags) && errno == 0 {
@@ -330,7 +332,7 @@ func TestHooks(t *testing.T) {
 		if tag == 1 {
 			return target, 0
 		}
-		return 0, ENXIO
+		return 0, linux.ENXIO
 	}
 	w.Hooks(fill, follow)
 	require.Zero(t, w.mkdir("/d", 0o755))
@@ -340,7 +342,7 @@ func TestHooks(t *testing.T) {
 	_, again := w.Plant(w.node("/d"), "constant", TypeDir, 0)
 	_, file := w.PlantFile(w.node("/d"), "constant", 0o444, "")
 	_, link := w.PlantLink(w.node("/d"), "constant", "x")
-	assert.Equal(t, [3]Errno{EEXIST, EEXIST, EEXIST}, [3]Errno{again, file, link})
+	assert.Equal(t, [3]Errno{linux.EEXIST, linux.EEXIST, linux.EEXIST}, [3]Errno{again, file, link})
 	w.Mark(w.node("/d"), Dynamic|ReadOnly, 5)
 	for i, name := range []string{"/good", "/bad"} {
 		require.Zero(t, w.symlink("text", name))
@@ -351,11 +353,11 @@ func TestHooks(t *testing.T) {
 	assert.NotZero(t, w.node("/d/grown"))
 	assert.Equal(t, []string{"constant", "grown"}, w.list(w.node("/d")))
 	assert.Positive(t, fills)
-	assert.Equal(t, EROFS, w.create("/d/other", ""))
+	assert.Equal(t, linux.EROFS, w.create("/d/other", ""))
 	assert.Equal(t, target, w.node("/good"))
 	_, errno = w.place("/good/", Follow)
-	assert.Equal(t, ENOTDIR, errno)
+	assert.Equal(t, linux.ENOTDIR, errno)
 	_, errno = w.place("/bad", Follow)
-	assert.Equal(t, ENXIO, errno)
+	assert.Equal(t, linux.ENXIO, errno)
 	w.finish()
 }

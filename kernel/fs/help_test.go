@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/doze-vm/doze/kernel/linux"
 )
 
 // world is a file system over memory that is not Go's, with the calls that a
@@ -114,7 +116,7 @@ func (w *world) hardlink(old, path string) Errno {
 		return errno
 	}
 	if from.Node == 0 {
-		return ENOENT
+		return linux.ENOENT
 	}
 	to, errno := w.place(path, Parent)
 	if errno == 0 {
@@ -169,7 +171,7 @@ func (w *world) write(n Node, off uint64, s string) Errno {
 
 // create writes a file as a whole.
 func (w *world) create(path, body string) Errno {
-	n, errno := w.Open(w.Root(), w.still(path), OpenCreate|OpenTrunc|1, 0o644)
+	n, errno := w.Open(w.Root(), w.still(path), linux.OCreat|linux.OTrunc|1, 0o644)
 	if errno != 0 {
 		return errno
 	}

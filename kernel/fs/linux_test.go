@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/doze-vm/doze/kernel/linux"
 )
 
 // The host's own file system is the model: random calls go to both, and errors
@@ -109,7 +111,7 @@ func (p *pair) step() (call string, theirs, ours string) {
 		call = "readlink"
 		var l Place
 		if l, errno = p.w.place(a, NoFollow); errno == 0 && l.Node == 0 {
-			errno = ENOENT
+			errno = linux.ENOENT
 		} else if errno == 0 {
 			result[1], errno = p.w.Readlink(l.Node)
 		}
@@ -158,7 +160,7 @@ func (p *pair) ourTruncate(path string, size uint64) Errno {
 	case errno != 0:
 		return errno
 	case l.Node == 0:
-		return ENOENT
+		return linux.ENOENT
 	}
 	return p.w.Truncate(l.Node, size)
 }
@@ -169,7 +171,7 @@ func (p *pair) ourChmod(path string, mode uint32) Errno {
 	case errno != 0:
 		return errno
 	case l.Node == 0:
-		return ENOENT
+		return linux.ENOENT
 	}
 	return p.w.Chmod(l.Node, mode)
 }

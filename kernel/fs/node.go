@@ -1,5 +1,7 @@
 package fs
 
+import "github.com/doze-vm/doze/kernel/linux"
+
 // Node is a file of any type: the address of its inode. 0 is none. A node lives
 // as long as it has a name or is held.
 type Node uintptr
@@ -77,7 +79,7 @@ func (f *FS) newNode(mode uint32, dev uint64) Node {
 func (f *FS) NewFile(mode uint32) (Node, Errno) {
 	n := f.newNode(TypeFile|mode&permMask, 0)
 	if n == 0 {
-		return 0, ENOSPC
+		return 0, linux.ENOSPC
 	}
 	f.Hold(n)
 	return n, 0
@@ -204,9 +206,9 @@ func (f *FS) Chmod(n Node, mode uint32) Errno {
 	i := f.inode(n)
 	switch {
 	case i.flags&ReadOnly != 0:
-		return EROFS
+		return linux.EROFS
 	case i.is(TypeLink):
-		return EOPNOTSUPP
+		return linux.EOPNOTSUPP
 	}
 	i.mode = i.mode&TypeMask | mode&permMask
 	i.ctime = f.Now
@@ -218,7 +220,7 @@ func (f *FS) Chmod(n Node, mode uint32) Errno {
 func (f *FS) Chown(n Node, uid, gid uint32) Errno {
 	i := f.inode(n)
 	if i.flags&ReadOnly != 0 {
-		return EROFS
+		return linux.EROFS
 	}
 	if uid != ^uint32(0) {
 		i.uid = uid
@@ -240,7 +242,7 @@ func (f *FS) Chown(n Node, uid, gid uint32) Errno {
 func (f *FS) SetTimes(n Node, atime, mtime int64, setA, setM bool) Errno {
 	i := f.inode(n)
 	if i.flags&ReadOnly != 0 {
-		return EROFS
+		return linux.EROFS
 	}
 	if setA {
 		i.atime = atime

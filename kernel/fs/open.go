@@ -1,21 +1,13 @@
 package fs
 
-// Flags of Open (asm-generic/fcntl.h).
-const (
-	OpenWriteMask = 3
-	OpenCreate    = 0o100
-	OpenExcl      = 0o200
-	OpenTrunc     = 0o1000
-	OpenDirectory = 0o200000
-	OpenNoFollow  = 0o400000
-	OpenPath      = 0o10000000
-)
+import "github.com/doze-vm/doze/kernel/linux"
 
 // Open serves open(2) as far as the tree is concerned: it finds or makes the node
-// and holds it. mode has the caller's mask applied.
+// and holds it. flags are those of
+// package linux; mode has the caller's mask applied.
 func (f *FS) Open(start Node, path string, flags, mode uint32) (Node, Errno) {
-	if flags&OpenPath != 0 {
-		flags &= OpenPath | OpenDirectory | OpenNoFollow
+	if flags&linux.OPath != 0 {
+		flags &= linux.OPath | linux.ODirectory | linux.ONofollow
 	}
 	p, errno := f.openPlace(start, path, flags)
 	if errno != 0 {
@@ -36,26 +28,26 @@ func (f *FS) Open(start Node, path string, flags, mode uint32) (Node, Errno) {
 // openPlace finds what is to be opened: a node, or where to make one.
 func (f *FS) openPlace(start Node, path string, flags uint32) (Place, Errno) {
 	how := Follow
-	if flags&OpenNoFollow != 0 || flags&(OpenCreate|OpenExcl) == OpenCreate|OpenExcl {
+	if flags&linux.ONofollow != 0 || flags&(linux.OCreat|linux.OExcl) == linux.OCreat|linux.OExcl {
 		how = NoFollow
 	}
-	if flags&OpenCreate != 0 {
+	if flags&linux.OCreat != 0 {
 		p, errno := f.Lookup(start, path, Parent)
 		switch {
 		case errno != 0:
 			return p, errno
 		case p.Slash && p.Last == LastName:
-			return p, EISDIR
-		case flags&OpenDirectory != 0:
-			return p, EINVAL
+			return p, linux.EISDIR
+		case flags&linux.ODirectory != 0:
+			return p, linux.EINVAL
 		}
 	}
 	p, errno := f.Lookup(start, path, how)
 	switch {
-	case flags&OpenCreate != 0 && p.Slash && p.Last == LastName:
-		errno = EISDIR // a link says that it is one
-	case errno == 0 && p.Node == 0 && flags&OpenCreate == 0:
-		errno = ENOENT
+	case flags&linux.OCreat != 0 && p.Slash && p.Last == LastName:
+		errno = linux.EISDIR // a link says that it is one
+	case errno == 0 && p.Node == 0 && flags&linux.OCreat == 0:
+		errno = linux.ENOENT
 	}
 	return p, errno
 }
@@ -63,19 +55,19 @@ func (f *FS) openPlace(start Node, path string, flags uint32) (Place, Errno) {
 // mayOpen says why a node can't be opened, and empties it if that is asked for.
 func (f *FS) mayOpen(n Node, flags uint32) Errno {
 	kind := f.Type(n)
-	changes := flags&(OpenWriteMask|OpenTrunc) != 0
+	changes := flags&(linux.OAccess|linux.OTrunc) != 0
 	switch {
-	case flags&(OpenCreate|OpenExcl) == OpenCreate|OpenExcl:
-		return EEXIST
-	case flags&OpenDirectory != 0 && kind != TypeDir:
-		return ENOTDIR
-	case kind == TypeLink && flags&OpenPath == 0:
-		return ELOOP
-	case kind == TypeDir && (changes || flags&OpenCreate != 0):
-		return EISDIR
+	case flags&(linux.OCreat|linux.OExcl) == linux.OCreat|linux.OExcl:
+		return linux.EEXIST
+	case flags&linux.ODirectory != 0 && kind != TypeDir:
+		return linux.ENOTDIR
+	case kind == TypeLink && flags&linux.OPath == 0:
+		return linux.ELOOP
+	case kind == TypeDir && (changes || flags&linux.OCreat != 0):
+		return linux.EISDIR
 	case kind == TypeFile && changes && f.Frozen(n):
-		return EROFS
-	case kind == TypeFile && flags&OpenTrunc != 0:
+		return linux.EROFS
+	case kind == TypeFile && flags&linux.OTrunc != 0:
 		return f.Truncate(n, 0)
 	}
 	return 0

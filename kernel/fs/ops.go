@@ -1,5 +1,7 @@
 package fs
 
+import "github.com/doze-vm/doze/kernel/linux"
+
 // The calls that make and remove names. Each takes a Place that Lookup found
 // with Parent (Make also with Follow, for open(2)), and looks at nothing again:
 // nothing may happen in between.
@@ -17,9 +19,9 @@ func (f *FS) Make(p Place, mode uint32, dev uint64) (Node, Errno) {
 func (f *FS) mayMake(p Place, dir bool) Errno {
 	switch {
 	case p.Node != 0:
-		return EEXIST
+		return linux.EEXIST
 	case p.Slash && !dir:
-		return ENOENT
+		return linux.ENOENT
 	}
 	return f.mayChange(p.Dir)
 }
@@ -28,9 +30,9 @@ func (f *FS) mayMake(p Place, dir bool) Errno {
 func (f *FS) mayChange(dir Node) Errno {
 	switch i := f.inode(dir); {
 	case i.links == 0:
-		return ENOENT // it was removed
+		return linux.ENOENT // it was removed
 	case i.flags&ReadOnly != 0:
-		return EROFS
+		return linux.EROFS
 	}
 	return 0
 }
@@ -39,7 +41,7 @@ func (f *FS) mayChange(dir Node) Errno {
 // tree.
 func (f *FS) Plant(dir Node, name string, mode uint32, dev uint64) (Node, Errno) {
 	if f.find(dir, name) != 0 {
-		return 0, EEXIST
+		return 0, linux.EEXIST
 	}
 	return f.plant(dir, name, mode, dev, false)
 }
@@ -48,7 +50,7 @@ func (f *FS) plant(dir Node, name string, mode uint32, dev uint64, inPlace bool)
 	d := f.inode(dir)
 	n := f.newNode(mode, dev)
 	if n == 0 {
-		return 0, ENOSPC
+		return 0, linux.ENOSPC
 	}
 	i := f.inode(n)
 	if d.mode&setGID != 0 {
@@ -68,7 +70,7 @@ func (f *FS) plant(dir Node, name string, mode uint32, dev uint64, inPlace bool)
 // for ever, as they are.
 func (f *FS) PlantFile(dir Node, name string, perm uint32, body string) (Node, Errno) {
 	if f.find(dir, name) != 0 {
-		return 0, EEXIST
+		return 0, linux.EEXIST
 	}
 	n, errno := f.plant(dir, name, TypeFile|perm, 0, true)
 	if errno == 0 {
@@ -80,11 +82,11 @@ func (f *FS) PlantFile(dir Node, name string, perm uint32, body string) (Node, E
 // PlantLink is Plant for a symbolic link.
 func (f *FS) PlantLink(dir Node, name, target string) (Node, Errno) {
 	if f.find(dir, name) != 0 {
-		return 0, EEXIST
+		return 0, linux.EEXIST
 	}
 	body := f.take(uintptr(len(target)))
 	if body == 0 {
-		return 0, ENOSPC
+		return 0, linux.ENOSPC
 	}
 	n, errno := f.plant(dir, name, TypeLink|0o777, 0, false)
 	if errno != 0 {
@@ -101,7 +103,7 @@ func (f *FS) PlantLink(dir Node, name, target string) (Node, Errno) {
 func (f *FS) Uproot(dir Node, name string) Errno {
 	a := f.find(dir, name)
 	if a == 0 {
-		return ENOENT
+		return linux.ENOENT
 	}
 	f.unlink(a)
 	return 0
@@ -120,9 +122,9 @@ func (f *FS) Find(dir Node, name string) Node {
 func (f *FS) Symlink(p Place, target string) Errno {
 	switch {
 	case target == "":
-		return ENOENT
+		return linux.ENOENT
 	case len(target) >= PathMax:
-		return ENAMETOOLONG
+		return linux.ENAMETOOLONG
 	}
 	if errno := f.mayMake(p, false); errno != 0 {
 		return errno
@@ -140,13 +142,13 @@ func (f *FS) Link(p Place, n Node, unnamed bool) Errno {
 	i := f.inode(n)
 	switch {
 	case i.is(TypeDir):
-		return EPERM
+		return linux.EPERM
 	case i.flags&ReadOnly != 0:
-		return EROFS
+		return linux.EROFS
 	case i.links == 0 && (!unnamed || i.flags&lost != 0):
-		return ENOENT
+		return linux.ENOENT
 	case i.links == ^uint32(0):
-		return EMLINK
+		return linux.EMLINK
 	}
 	return f.link(p.Dir, p.Name(), n, false)
 }
@@ -155,15 +157,15 @@ func (f *FS) Link(p Place, n Node, unnamed bool) Errno {
 func (f *FS) Unlink(p Place) Errno {
 	switch {
 	case p.Last != LastName:
-		return EISDIR
+		return linux.EISDIR
 	case p.Node == 0:
-		return ENOENT
+		return linux.ENOENT
 	case f.Type(p.Node) == TypeDir:
-		return EISDIR
+		return linux.EISDIR
 	case p.Slash:
-		return ENOTDIR
+		return linux.ENOTDIR
 	case f.Frozen(p.Dir) || f.Frozen(p.Node):
-		return EROFS
+		return linux.EROFS
 	}
 	f.unlink(p.entry)
 	return 0
@@ -173,21 +175,21 @@ func (f *FS) Unlink(p Place) Errno {
 func (f *FS) Rmdir(p Place) Errno {
 	switch p.Last {
 	case LastDot:
-		return EINVAL
+		return linux.EINVAL
 	case LastDotDot:
-		return ENOTEMPTY
+		return linux.ENOTEMPTY
 	case LastRoot:
-		return EBUSY
+		return linux.EBUSY
 	}
 	switch {
 	case p.Node == 0:
-		return ENOENT
+		return linux.ENOENT
 	case f.Type(p.Node) != TypeDir:
-		return ENOTDIR
+		return linux.ENOTDIR
 	case f.inode(p.Node).dataLen != 0:
-		return ENOTEMPTY
+		return linux.ENOTEMPTY
 	case f.Frozen(p.Dir) || f.Frozen(p.Node):
-		return EROFS
+		return linux.EROFS
 	}
 	f.unlink(p.entry)
 	return 0
@@ -203,7 +205,7 @@ const (
 // paths.
 func CheckRename(flags uint32) Errno {
 	if flags&^(RenameNoReplace|RenameExchange) != 0 || flags == RenameNoReplace|RenameExchange {
-		return EINVAL
+		return linux.EINVAL
 	}
 	return 0
 }
@@ -234,37 +236,37 @@ func (f *FS) Rename(from, to Place, flags uint32) Errno {
 func (f *FS) mayRename(from, to Place, flags uint32) Errno {
 	switch {
 	case from.Last != LastName:
-		return EBUSY
+		return linux.EBUSY
 	case to.Last != LastName && flags&RenameNoReplace != 0:
-		return EEXIST
+		return linux.EEXIST
 	case to.Last != LastName:
-		return EBUSY
+		return linux.EBUSY
 	case from.Node == 0:
-		return ENOENT
+		return linux.ENOENT
 	case flags&RenameNoReplace != 0 && to.Node != 0:
-		return EEXIST
+		return linux.EEXIST
 	case flags&RenameExchange != 0 && to.Node == 0:
-		return ENOENT
+		return linux.ENOENT
 	}
 	dir := f.Type(from.Node) == TypeDir
 	switch {
 	case !dir && from.Slash:
-		return ENOTDIR
+		return linux.ENOTDIR
 	case !dir && flags&RenameExchange == 0 && to.Slash:
-		return ENOTDIR
+		return linux.ENOTDIR
 	case flags&RenameExchange != 0 && to.Slash && f.Type(to.Node) != TypeDir:
-		return ENOTDIR
+		return linux.ENOTDIR
 	case dir && f.within(to.Dir, from.Node):
-		return EINVAL
+		return linux.EINVAL
 	case to.Node != 0 && f.within(from.Dir, to.Node):
 		if flags&RenameExchange != 0 {
-			return EINVAL
+			return linux.EINVAL
 		}
-		return ENOTEMPTY
+		return linux.ENOTEMPTY
 	case from.Node == to.Node:
 		return 0
 	case f.Frozen(from.Dir) || f.Frozen(from.Node) || to.Node != 0 && f.Frozen(to.Node):
-		return EROFS
+		return linux.EROFS
 	}
 	if errno := f.mayChange(to.Dir); errno != 0 || flags&RenameExchange != 0 || to.Node == 0 {
 		return errno
@@ -277,11 +279,11 @@ func (f *FS) mayReplace(from, to Node) Errno {
 	dir, over := f.Type(from) == TypeDir, f.Type(to) == TypeDir
 	switch {
 	case dir && !over:
-		return ENOTDIR
+		return linux.ENOTDIR
 	case !dir && over:
-		return EISDIR
+		return linux.EISDIR
 	case over && f.inode(to).dataLen != 0:
-		return ENOTEMPTY
+		return linux.ENOTEMPTY
 	}
 	return 0
 }

@@ -1,6 +1,10 @@
 package fs
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/doze-vm/doze/kernel/linux"
+)
 
 // span is a string as numbers: what is stored through a pointer must not be a
 // pointer itself, or the compiler would tell the garbage collector of it, which
@@ -57,9 +61,9 @@ type walk struct {
 func (f *FS) Lookup(start Node, path string, how int) (Place, Errno) {
 	switch {
 	case path == "":
-		return Place{}, ENOENT
+		return Place{}, linux.ENOENT
 	case len(path) >= PathMax:
-		return Place{}, ENAMETOOLONG
+		return Place{}, linux.ENAMETOOLONG
 	}
 	w := walk{rest: spanOf(path)}
 	w.begin(f, start)
@@ -73,7 +77,7 @@ func (f *FS) Lookup(start Node, path string, how int) (Place, Errno) {
 		}
 		if w.Node == 0 {
 			if !last {
-				return Place{}, ENOENT
+				return Place{}, linux.ENOENT
 			}
 			w.Slash = w.slash
 			return w.Place, 0
@@ -93,7 +97,7 @@ func (f *FS) Lookup(start Node, path string, how int) (Place, Errno) {
 	}
 	w.Slash = w.slash
 	if w.slash && how != Parent && f.Type(w.Node) != TypeDir {
-		return w.Place, ENOTDIR
+		return w.Place, linux.ENOTDIR
 	}
 	return w.Place, 0
 }
@@ -143,9 +147,9 @@ func (f *FS) step(w *walk, name string) Errno {
 	dir := w.Node
 	switch {
 	case f.Type(dir) != TypeDir:
-		return ENOTDIR
+		return linux.ENOTDIR
 	case len(name) > NameMax:
-		return ENAMETOOLONG
+		return linux.ENAMETOOLONG
 	}
 	w.Place = Place{Dir: dir, name: spanOf(name)}
 	switch name {
@@ -155,7 +159,7 @@ func (f *FS) step(w *walk, name string) Errno {
 	case "..":
 		w.Last = LastDotDot
 		if w.Node = f.parent(dir); w.Node == 0 {
-			return ENOENT
+			return linux.ENOENT
 		}
 		return 0
 	}
@@ -170,19 +174,19 @@ func (f *FS) step(w *walk, name string) Errno {
 // a path.
 func (f *FS) through(w *walk, last bool) (done bool, errno Errno) {
 	if w.links++; w.links > maxLinks {
-		return false, ELOOP
+		return false, linux.ELOOP
 	}
 	i := f.inode(w.Node)
 	if i.flags&Magic != 0 && f.follow != 0 {
 		to, errno := (*(*func(Node, uint32) (Node, Errno))(unsafe.Pointer(&f.follow)))(w.Node, i.tag)
 		if to == 0 && errno == 0 {
-			errno = ENOENT
+			errno = linux.ENOENT
 		}
 		w.Place = Place{Node: to, Last: LastDot}
 		return true, errno
 	}
 	if i.size == 0 {
-		return false, ENOENT
+		return false, linux.ENOENT
 	}
 	if !last && w.rest.n != 0 {
 		f.trail[w.depth] = w.rest
@@ -197,7 +201,7 @@ func (f *FS) through(w *walk, last bool) (done bool, errno Errno) {
 func (f *FS) Readlink(n Node) (string, Errno) {
 	i := f.inode(n)
 	if !i.is(TypeLink) {
-		return "", EINVAL
+		return "", linux.EINVAL
 	}
 	return text(i.data, uintptr(i.size)), 0
 }
