@@ -12,39 +12,21 @@ package balloon
 import (
 	transport "github.com/doze-vm/doze/drivers/virtio/mmio"
 	"github.com/doze-vm/doze/drivers/virtio/queue"
+	"github.com/doze-vm/doze/drivers/virtio/spec"
 	"github.com/doze-vm/doze/kernel/mmio"
 )
 
-// Features (5.5.3). MUST_TELL_HOST is not among those known: without it pages may
-// be used as soon as the device has been told.
+// known are the features that the driver takes. MUST_TELL_HOST is not among them: without
+// it pages may be used as soon as the device has been told. HINT is taken for its
+// queue's number, and never answered.
+const known = spec.BalloonStats | spec.BalloonDeflateOnOOM | spec.BalloonHint | spec.BalloonPoison | spec.BalloonReporting
+
+// The configuration's registers.
 const (
-	FeatStats        = 1 << 1
-	FeatDeflateOnOOM = 1 << 2
-	FeatHint         = 1 << 3 // taken for its queue's number; never answered
-	FeatPoison       = 1 << 4 // a reported page keeps its bytes or becomes PoisonValue
-	FeatReporting    = 1 << 5
-
-	known = FeatStats | FeatDeflateOnOOM | FeatHint | FeatPoison | FeatReporting
+	configTarget = spec.RegConfig + spec.BalloonTarget
+	configActual = spec.RegConfig + spec.BalloonActual
+	configPoison = spec.RegConfig + spec.BalloonPoisonValue
 )
-
-// The configuration (5.5.4), from transport.RegConfig.
-const (
-	configTarget = transport.RegConfig + 0 // pages that the balloon should have
-	configActual = transport.RegConfig + 4
-	configPoison = transport.RegConfig + 12
-)
-
-// Queue numbers (5.5.2). The specification counts all queues, Linux and QEMU those
-// of the features that are offered; see placeReport.
-const (
-	queueInflate    = 0
-	queueDeflate    = 1
-	queueStats      = 2
-	queueReportSpec = 4
-)
-
-// PageSize is the unit of the balloon, whatever the machine's (5.5.6).
-const PageSize = 4096
 
 // MaxRanges is how many ranges one report holds.
 const MaxRanges = 32
@@ -59,9 +41,8 @@ const (
 	inflateAt = 0x1000
 	deflateAt = 0x4000
 
-	pfnSize    = 4
-	InflateMax = (deflateAt - inflateAt) / pfnSize // page numbers a time
-	DeflateMax = (MemSize - deflateAt) / pfnSize
+	InflateMax = (deflateAt - inflateAt) / spec.PFNSize // page numbers a time
+	DeflateMax = (MemSize - deflateAt) / spec.PFNSize
 
 	listQueue = 2 // descriptors of the queues with one buffer in flight
 )
@@ -87,16 +68,16 @@ type Balloon struct {
 // MemSize bytes in a row, page-aligned, the balloon's from now on.
 func (b *Balloon) Init(base, mem uintptr) transport.Code {
 	*b = Balloon{}
-	if base == 0 || mem == 0 || mem%PageSize != 0 {
+	if base == 0 || mem == 0 || mem%spec.BalloonPage != 0 {
 		return transport.BadMemory
 	}
 	n := Balloon{regs: transport.Regs{Base: base}, mem: mem, spins: patience}
 	var code transport.Code
-	if n.features, code = n.regs.BeginWith(transport.DeviceBalloon, known); code == transport.OK {
+	if n.features, code = n.regs.BeginWith(spec.DeviceBalloon, known); code == transport.OK {
 		code = n.setQueues()
 	}
 	if code == transport.OK {
-		if n.features&FeatPoison != 0 {
+		if n.features&spec.BalloonPoison != 0 {
 			n.regs.Store(configPoison, 0)
 		}
 		code = n.regs.Start()
@@ -118,15 +99,15 @@ func (b *Balloon) setQueues() transport.Code {
 		at += (queue.Size(size) + queue.Align - 1) &^ (queue.Align - 1)
 		return b.regs.SetQueue(index, q)
 	}
-	code := set(&b.inflate, queueInflate, listQueue)
+	code := set(&b.inflate, spec.BalloonInflateQueue, listQueue)
 	if code == transport.OK {
-		code = set(&b.deflate, queueDeflate, listQueue)
+		code = set(&b.deflate, spec.BalloonDeflateQueue, listQueue)
 	}
-	if code == transport.OK && b.features&FeatStats != 0 {
-		code = set(&b.stats, queueStats, listQueue)
+	if code == transport.OK && b.features&spec.BalloonStats != 0 {
+		code = set(&b.stats, spec.BalloonStatsQueue, listQueue)
 		b.stats.WantInterrupts(true)
 	}
-	if code == transport.OK && b.features&FeatReporting != 0 {
+	if code == transport.OK && b.features&spec.BalloonReporting != 0 {
 		b.placeReport()
 		code = set(&b.report, b.reportQueue, MaxRanges)
 	}
@@ -139,14 +120,14 @@ func (b *Balloon) setQueues() transport.Code {
 func (b *Balloon) placeReport() {
 	b.reportQueue = dense(b.features)
 	if !b.regs.HasQueue(b.reportQueue) {
-		b.reportQueue = queueReportSpec
+		b.reportQueue = spec.BalloonReportQueue
 	}
 }
 
 // dense is the reporting queue's number if only queues of these features count.
 func dense(features uint32) uint32 {
-	n := uint32(queueStats)
-	for _, f := range [...]uint32{FeatStats, FeatHint} {
+	n := uint32(spec.BalloonStatsQueue)
+	for _, f := range [...]uint32{spec.BalloonStats, spec.BalloonHint} {
 		if features&f != 0 {
 			n++
 		}
@@ -159,11 +140,11 @@ func (b *Balloon) Ready() bool { return b.mem != 0 }
 
 // Reports says whether the device takes reports, and Keeps whether it promises that a
 // reported page that was zero stays zero.
-func (b *Balloon) Reports() bool { return b.features&FeatReporting != 0 }
-func (b *Balloon) Keeps() bool   { return b.features&FeatPoison != 0 }
+func (b *Balloon) Reports() bool { return b.features&spec.BalloonReporting != 0 }
+func (b *Balloon) Keeps() bool   { return b.features&spec.BalloonPoison != 0 }
 
 // DeflateOnOOM says whether the device lets the guest take pages back.
-func (b *Balloon) DeflateOnOOM() bool { return b.features&FeatDeflateOnOOM != 0 }
+func (b *Balloon) DeflateOnOOM() bool { return b.features&spec.BalloonDeflateOnOOM != 0 }
 
 // Target is how many pages the device wants in the balloon.
 func (b *Balloon) Target() uintptr {
@@ -190,7 +171,7 @@ func (b *Balloon) Inflate(addr, pages uintptr) (taken uintptr) {
 		return 0
 	}
 	taken = min(pages, InflateMax-b.inflating)
-	b.put(b.mem+inflateAt+b.inflating*pfnSize, addr, taken)
+	b.put(b.mem+inflateAt+b.inflating*spec.PFNSize, addr, taken)
 	b.inflating += taken
 	return taken
 }
@@ -201,7 +182,7 @@ func (b *Balloon) Deflate(addr, pages uintptr) (taken uintptr) {
 		return 0
 	}
 	taken = min(pages, DeflateMax-b.deflating)
-	b.put(b.mem+deflateAt+b.deflating*pfnSize, addr, taken)
+	b.put(b.mem+deflateAt+b.deflating*spec.PFNSize, addr, taken)
 	b.deflating += taken
 	return taken
 }
@@ -209,7 +190,7 @@ func (b *Balloon) Deflate(addr, pages uintptr) (taken uintptr) {
 // put writes page numbers (5.5.6: physical address / 4096, 32 bits).
 func (b *Balloon) put(to, addr, pages uintptr) {
 	for i := range pages {
-		mmio.Store32(to+i*pfnSize, uint32(addr/PageSize+i))
+		mmio.Store32(to+i*spec.PFNSize, uint32(addr/spec.BalloonPage+i))
 	}
 }
 
@@ -219,21 +200,21 @@ func (b *Balloon) put(to, addr, pages uintptr) {
 func (b *Balloon) SendInflate() bool {
 	n := b.inflating
 	b.inflating = 0
-	return b.send(&b.inflate, queueInflate, inflateAt, n) && !b.Inflating()
+	return b.send(&b.inflate, spec.BalloonInflateQueue, inflateAt, n) && !b.Inflating()
 }
 
 // SendDeflate is SendInflate for pages on their way out. They may be used at once.
 func (b *Balloon) SendDeflate() bool {
 	n := b.deflating
 	b.deflating = 0
-	return b.send(&b.deflate, queueDeflate, deflateAt, n) && b.settle(&b.deflate)
+	return b.send(&b.deflate, spec.BalloonDeflateQueue, deflateAt, n) && b.settle(&b.deflate)
 }
 
 func (b *Balloon) send(q *queue.Queue, index uint32, at, n uintptr) bool {
 	if n == 0 {
 		return true
 	}
-	bufs := [1]queue.Buffer{{Addr: b.mem + at, Len: uint32(n * pfnSize)}}
+	bufs := [1]queue.Buffer{{Addr: b.mem + at, Len: uint32(n * spec.PFNSize)}}
 	if _, code := q.Add(bufs[:]); code != queue.OK {
 		return false
 	}
@@ -273,11 +254,11 @@ type Range struct{ Addr, Pages uintptr }
 // have the last ones.
 func (b *Balloon) Report(list []Range) bool {
 	var bufs [MaxRanges]queue.Buffer
-	if b.features&FeatReporting == 0 || len(list) == 0 || len(list) > MaxRanges || b.report.InFlight() > 0 {
+	if b.features&spec.BalloonReporting == 0 || len(list) == 0 || len(list) > MaxRanges || b.report.InFlight() > 0 {
 		return false
 	}
 	for i := range list {
-		bufs[i] = queue.Buffer{Addr: list[i].Addr, Len: uint32(list[i].Pages * PageSize), Write: true}
+		bufs[i] = queue.Buffer{Addr: list[i].Addr, Len: uint32(list[i].Pages * spec.BalloonPage), Write: true}
 	}
 	b.report.WantInterrupts(false)
 	if _, code := b.report.Add(bufs[:len(list)]); code != queue.OK {

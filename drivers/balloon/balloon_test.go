@@ -10,6 +10,7 @@ import (
 
 	transport "github.com/doze-vm/doze/drivers/virtio/mmio"
 	"github.com/doze-vm/doze/drivers/virtio/queue"
+	"github.com/doze-vm/doze/drivers/virtio/spec"
 	"github.com/doze-vm/doze/kernel/mmio"
 )
 
@@ -25,11 +26,11 @@ func outside(t testing.TB, size int) uintptr {
 // there, the same for each word of the features and each queue.
 func registers(t testing.TB, features uint32) transport.Regs {
 	r := transport.Regs{Base: outside(t, 4096)}
-	r.Store(transport.RegMagic, transport.Magic)
-	r.Store(transport.RegVersion, transport.Version)
-	r.Store(transport.RegDeviceID, transport.DeviceBalloon)
-	r.Store(transport.RegDeviceFeatures, features|1) // VERSION_1 in the word above, MUST_TELL_HOST here
-	r.Store(transport.RegQueueSizeMax, 128)
+	r.Store(spec.RegMagic, spec.Magic)
+	r.Store(spec.RegVersion, spec.Version)
+	r.Store(spec.RegDeviceID, spec.DeviceBalloon)
+	r.Store(spec.RegDeviceFeatures, features|1) // VERSION_1 in the word above, MUST_TELL_HOST here
+	r.Store(spec.RegQueueSizeMax, 128)
 	return r
 }
 
@@ -47,7 +48,7 @@ func started(t testing.TB, features uint32) (*Balloon, transport.Regs) {
 func initPlain(b *Balloon, r transport.Regs, mem uintptr) transport.Code {
 	*b = Balloon{regs: r, mem: mem, spins: 10}
 	var code transport.Code
-	if b.features, code = r.BeginWith(transport.DeviceBalloon, known); code != transport.OK {
+	if b.features, code = r.BeginWith(spec.DeviceBalloon, known); code != transport.OK {
 		return code
 	}
 	at := mem
@@ -96,17 +97,17 @@ func TestQueueNumbers(t *testing.T) {
 		exists   bool // a queue of the dense number
 		want     uint32
 	}{
-		{"all, either way", FeatStats | FeatHint | FeatReporting, true, 4},
-		{"QEMU's", FeatStats | FeatReporting, true, 3},
-		{"the specification's", FeatStats | FeatReporting, false, 4},
-		{"alone, dense", FeatReporting, true, 2},
-		{"alone, the specification's", FeatReporting, false, 4},
-		{"hint without statistics, dense", FeatHint | FeatReporting, true, 3},
+		{"all, either way", spec.BalloonStats | spec.BalloonHint | spec.BalloonReporting, true, 4},
+		{"QEMU's", spec.BalloonStats | spec.BalloonReporting, true, 3},
+		{"the specification's", spec.BalloonStats | spec.BalloonReporting, false, 4},
+		{"alone, dense", spec.BalloonReporting, true, 2},
+		{"alone, the specification's", spec.BalloonReporting, false, 4},
+		{"hint without statistics, dense", spec.BalloonHint | spec.BalloonReporting, true, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := registers(t, c.features)
 			if !c.exists {
-				r.Store(transport.RegQueueSizeMax, 0)
+				r.Store(spec.RegQueueSizeMax, 0)
 			}
 			b := Balloon{regs: r, features: c.features}
 			b.placeReport()
@@ -116,22 +117,22 @@ func TestQueueNumbers(t *testing.T) {
 }
 
 func TestInit(t *testing.T) {
-	r := registers(t, FeatStats|FeatPoison|1<<20)
+	r := registers(t, spec.BalloonStats|spec.BalloonPoison|1<<20)
 	var b Balloon
 	assert.Equal(t, transport.BadMemory, b.Init(0, outside(t, MemSize)))
 	assert.Equal(t, transport.BadMemory, b.Init(r.Base, 0))
 	assert.Equal(t, transport.BadMemory, b.Init(r.Base, outside(t, MemSize)+8))
-	r.Store(transport.RegDeviceID, transport.DeviceConsole)
+	r.Store(spec.RegDeviceID, spec.DeviceConsole)
 	assert.Equal(t, transport.WrongDevice, b.Init(r.Base, outside(t, MemSize)))
 	assert.False(t, b.Ready())
-	r.Store(transport.RegDeviceID, transport.DeviceBalloon)
-	r.Store(transport.RegQueueSizeMax, 1)
+	r.Store(spec.RegDeviceID, spec.DeviceBalloon)
+	r.Store(spec.RegQueueSizeMax, 1)
 	assert.Equal(t, transport.QueueTooSmall, b.Init(r.Base, outside(t, MemSize)))
 	assert.False(t, b.Ready())
-	assert.EqualValues(t, transport.StatusFailed, r.Load(transport.RegStatus))
+	assert.EqualValues(t, spec.StatusFailed, r.Load(spec.RegStatus))
 
-	got, _ := started(t, FeatStats|FeatPoison|1<<20)
-	assert.EqualValues(t, FeatStats|FeatPoison, got.features, "what is not known is not accepted")
+	got, _ := started(t, spec.BalloonStats|spec.BalloonPoison|1<<20)
+	assert.EqualValues(t, spec.BalloonStats|spec.BalloonPoison, got.features, "what is not known is not accepted")
 	assert.True(t, got.Keeps())
 	assert.False(t, got.Reports())
 }
@@ -142,7 +143,7 @@ func TestMemoryHoldsTheQueues(t *testing.T) {
 		sum += (queue.Size(n) + 15) &^ 15
 	}
 	assert.LessOrEqual(t, sum, uintptr(statsAt))
-	assert.LessOrEqual(t, statsAt+MaxStats*statSize, inflateAt)
+	assert.LessOrEqual(t, statsAt+MaxStats*spec.StatSize, inflateAt)
 }
 
 func TestInflate(t *testing.T) {
@@ -151,7 +152,7 @@ func TestInflate(t *testing.T) {
 	assert.EqualValues(t, 512, b.Inflate(2<<20, 512))
 	assert.EqualValues(t, 1, b.Inflate(5<<12, 1))
 	assert.False(t, b.SendInflate(), "the device has not answered")
-	assert.Zero(t, r.Load(transport.RegQueueNotify))
+	assert.Zero(t, r.Load(spec.RegQueueNotify))
 	assert.Zero(t, b.Inflate(7<<12, 1), "nor may its buffer change")
 	head, bufs := take(&b.inflate, &seen)
 	require.Len(t, bufs, 1)
@@ -173,7 +174,7 @@ func TestDeflateWaitsForNobody(t *testing.T) {
 	b, r := started(t, known)
 	assert.EqualValues(t, 3, b.Deflate(3<<12, 3))
 	b.SendDeflate()
-	assert.EqualValues(t, queueDeflate, r.Load(transport.RegQueueNotify))
+	assert.EqualValues(t, spec.BalloonDeflateQueue, r.Load(spec.RegQueueNotify))
 	var seen uint16
 	_, bufs := take(&b.deflate, &seen)
 	require.Len(t, bufs, 1)
@@ -191,7 +192,7 @@ func TestReport(t *testing.T) {
 	assert.False(t, b.Report(list))
 	assert.False(t, b.Report(nil))
 	require.True(t, b.Report(list[:MaxRanges]))
-	assert.EqualValues(t, 4, r.Load(transport.RegQueueNotify))
+	assert.EqualValues(t, 4, r.Load(spec.RegQueueNotify))
 	assert.False(t, b.Reported(false))
 	assert.EqualValues(t, 1, mmio.Load16(b.report.Driver()), "no interrupt while the driver looks itself")
 	assert.False(t, b.Reported(true))
@@ -210,18 +211,18 @@ func TestStats(t *testing.T) {
 	b, _ := started(t, known)
 	var seen uint16
 	require.True(t, b.StatsDue(), "the device has none")
-	b.SetStat(0, StatFree, 1<<40)
-	b.SetStat(1, StatTotal, 7)
-	b.SetStat(MaxStats, StatTotal, 7)
+	b.SetStat(0, spec.StatFree, 1<<40)
+	b.SetStat(1, spec.StatTotal, 7)
+	b.SetStat(MaxStats, spec.StatTotal, 7)
 	assert.False(t, b.SendStats(MaxStats+1))
 	require.True(t, b.SendStats(2))
 	assert.False(t, b.StatsDue())
 	assert.False(t, b.SendStats(2))
 	head, bufs := take(&b.stats, &seen)
 	require.EqualValues(t, 20, bufs[0][1])
-	assert.EqualValues(t, StatFree, mmio.Load16(bufs[0][0]))
+	assert.EqualValues(t, spec.StatFree, mmio.Load16(bufs[0][0]))
 	assert.EqualValues(t, 1<<40, mmio.Load64(bufs[0][0]+2))
-	assert.EqualValues(t, StatTotal, mmio.Load16(bufs[0][0]+10))
+	assert.EqualValues(t, spec.StatTotal, mmio.Load16(bufs[0][0]+10))
 	use(&b.stats, head)
 	assert.True(t, b.StatsDue())
 }

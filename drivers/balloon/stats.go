@@ -2,33 +2,17 @@ package balloon
 
 import (
 	"github.com/doze-vm/doze/drivers/virtio/queue"
+	"github.com/doze-vm/doze/drivers/virtio/spec"
 	"github.com/doze-vm/doze/kernel/mmio"
 )
 
-// Tags of statistics (5.5.6.3). Amounts of memory are bytes.
-const (
-	StatSwapIn      = 0
-	StatSwapOut     = 1
-	StatMajorFaults = 2
-	StatMinorFaults = 3
-	StatFree        = 4
-	StatTotal       = 5
-	StatAvailable   = 6
-	StatCaches      = 7
-
-	MaxStats = 16
-)
-
-// An entry is packed: a tag of 16 bits, a value of 64.
-const (
-	statSize  = 10
-	statValue = 2
-)
+// MaxStats is how many statistics one SendStats gives.
+const MaxStats = 16
 
 // StatsDue reports whether the device waits for statistics: it has returned the
 // last ones, or has had none.
 func (b *Balloon) StatsDue() bool {
-	if b.features&FeatStats == 0 {
+	if b.features&spec.BalloonStats == 0 {
 		return false
 	}
 	if b.stats.InFlight() > 0 {
@@ -43,21 +27,21 @@ func (b *Balloon) SetStat(i uintptr, tag uint16, value uint64) {
 	if b.mem == 0 || i >= MaxStats {
 		return
 	}
-	at := b.mem + statsAt + i*statSize
+	at := b.mem + statsAt + i*spec.StatSize
 	mmio.Store16(at, tag)
-	mmio.Store64(at+statValue, value)
+	mmio.Store64(at+spec.StatValue, value)
 }
 
 // SendStats gives n entries to the device, which keeps the buffer until it wants
 // others.
 func (b *Balloon) SendStats(n uintptr) bool {
-	if b.features&FeatStats == 0 || n == 0 || n > MaxStats || b.stats.InFlight() > 0 {
+	if b.features&spec.BalloonStats == 0 || n == 0 || n > MaxStats || b.stats.InFlight() > 0 {
 		return false
 	}
-	bufs := [1]queue.Buffer{{Addr: b.mem + statsAt, Len: uint32(n * statSize)}}
+	bufs := [1]queue.Buffer{{Addr: b.mem + statsAt, Len: uint32(n * spec.StatSize)}}
 	if _, code := b.stats.Add(bufs[:]); code != queue.OK {
 		return false
 	}
-	b.kick(&b.stats, queueStats)
+	b.kick(&b.stats, spec.BalloonStatsQueue)
 	return true
 }

@@ -13,18 +13,8 @@ package console
 import (
 	transport "github.com/doze-vm/doze/drivers/virtio/mmio"
 	"github.com/doze-vm/doze/drivers/virtio/queue"
+	"github.com/doze-vm/doze/drivers/virtio/spec"
 	"github.com/doze-vm/doze/kernel/mmio"
-)
-
-// Queues of the console, and of port 1 where there are several (5.3.2). QEMU drops what
-// a full pipe does not take of port 0's output, and keeps what comes by other ports
-// (hw/char/virtio-console.c).
-const (
-	receiveQueue      = 0
-	transmitQueue     = 1
-	transmitQueuePort = 5
-
-	featMultiport = 1 << 1 // VIRTIO_CONSOLE_F_MULTIPORT (5.3.3)
 )
 
 // Sizes of the queue: each request has two descriptors, its bytes and its status.
@@ -33,20 +23,12 @@ const (
 	Tickets   = queueSize / 2
 )
 
-// A status is what hostvmm's device adds to the specification's console: the second
-// descriptor of a request, which the device may write. Other devices leave it zero.
-const (
-	StatusSize    = 8
-	StatusErrno   = 0 // u32: the host's error number, 0 if all was written
-	StatusWritten = 4 // u32: how many bytes were written before an error
-)
-
 // A console's memory: the queue, the statuses, and the ring up to the end. The ring
 // begins anew whenever it is empty, so a short line touches the first page only.
 const (
 	MemSize  = 0x5000
 	statusAt = 0x280
-	ringAt   = statusAt + Tickets*StatusSize
+	ringAt   = statusAt + Tickets*spec.ConsoleStatusSize
 	ringSize = MemSize - ringAt
 )
 
@@ -97,13 +79,13 @@ func (c *Console) start(base, queueMem, inputMem uintptr) transport.Code {
 		return transport.BadMemory
 	}
 	r := transport.Regs{Base: base}
-	features, code := r.BeginWith(transport.DeviceConsole, featMultiport)
+	features, code := r.BeginWith(spec.DeviceConsole, spec.ConsoleMultiport)
 	if code != transport.OK {
 		return code
 	}
-	transmit := uint32(transmitQueue)
-	if features&featMultiport != 0 {
-		transmit = transmitQueuePort
+	transmit := uint32(spec.ConsoleTransmit)
+	if features&spec.ConsoleMultiport != 0 {
+		transmit = spec.ConsoleTransmitPort1
 	}
 	var q, in queue.Queue
 	code = transport.BadMemory
@@ -165,9 +147,9 @@ func (c *Console) free() int {
 func (c *Console) Put(n uintptr) int {
 	i := c.free()
 	t := &c.tickets[i]
-	status := c.mem + statusAt + uintptr(i)*StatusSize
+	status := c.mem + statusAt + uintptr(i)*spec.ConsoleStatusSize
 	mmio.Store64(status, 0)
-	bufs := [2]queue.Buffer{{Addr: c.mem + ringAt + c.at, Len: uint32(n)}, {Addr: status, Len: StatusSize, Write: true}}
+	bufs := [2]queue.Buffer{{Addr: c.mem + ringAt + c.at, Len: uint32(n)}, {Addr: status, Len: spec.ConsoleStatusSize, Write: true}}
 	head, code := c.q.Add(bufs[:])
 	*t = ticket{state: ticketOut, head: head, n: uint32(n)}
 	if code != queue.OK {
@@ -201,12 +183,12 @@ func (c *Console) Collect() (any bool) {
 			c.giveUp()
 			return true
 		}
-		status := c.mem + statusAt + uintptr(i)*StatusSize
-		if t.errno = mmio.Load32(status + StatusErrno); t.errno > maxErrno {
+		status := c.mem + statusAt + uintptr(i)*spec.ConsoleStatusSize
+		if t.errno = mmio.Load32(status + spec.ConsoleStatusErrno); t.errno > maxErrno {
 			t.errno = EIO
 		}
 		if t.errno != 0 {
-			t.written = min(mmio.Load32(status+StatusWritten), t.n)
+			t.written = min(mmio.Load32(status+spec.ConsoleStatusWritten), t.n)
 		} else {
 			t.written = t.n
 		}

@@ -12,6 +12,7 @@ import (
 
 	transport "github.com/doze-vm/doze/drivers/virtio/mmio"
 	"github.com/doze-vm/doze/drivers/virtio/queue"
+	"github.com/doze-vm/doze/drivers/virtio/spec"
 	"github.com/doze-vm/doze/kernel/mmio"
 )
 
@@ -24,7 +25,7 @@ type fake struct {
 	seen    uint16
 	errno   uint32 // of the next requests
 	part    uint32 // bytes of them that are written before that
-	written uint32 // what it says it wrote, StatusSize if right
+	written uint32 // what it says it wrote, spec.ConsoleStatusSize if right
 }
 
 func outside(t testing.TB, size int) ([]byte, uintptr) {
@@ -37,12 +38,12 @@ func outside(t testing.TB, size int) ([]byte, uintptr) {
 
 func newFake(t testing.TB) *fake {
 	_, base := outside(t, 4096)
-	d := &fake{Regs: transport.Regs{Base: base}, written: StatusSize}
-	d.Store(transport.RegMagic, transport.Magic)
-	d.Store(transport.RegVersion, transport.Version)
-	d.Store(transport.RegDeviceID, transport.DeviceConsole)
-	d.Store(transport.RegDeviceFeatures, 1)
-	d.Store(transport.RegQueueSizeMax, 128)
+	d := &fake{Regs: transport.Regs{Base: base}, written: spec.ConsoleStatusSize}
+	d.Store(spec.RegMagic, spec.Magic)
+	d.Store(spec.RegVersion, spec.Version)
+	d.Store(spec.RegDeviceID, spec.DeviceConsole)
+	d.Store(spec.RegDeviceFeatures, 1)
+	d.Store(spec.RegQueueSizeMax, 128)
 	return d
 }
 
@@ -52,11 +53,11 @@ func (d *fake) address(reg uintptr) uintptr {
 
 // serve takes one request, if there is one.
 func (d *fake) serve() bool {
-	desc, avail, used := d.address(transport.RegQueueDesc), d.address(transport.RegQueueDriver), d.address(transport.RegQueueDevice)
+	desc, avail, used := d.address(spec.RegQueueDesc), d.address(spec.RegQueueDriver), d.address(spec.RegQueueDevice)
 	if avail == 0 || mmio.Load16(avail+2) == d.seen {
 		return false
 	}
-	n := uint16(d.Load(transport.RegQueueSize))
+	n := uint16(d.Load(spec.RegQueueSize))
 	head := mmio.Load16(avail + 4 + uintptr(d.seen%n)*2)
 	at, length := mmio.Load64(desc+uintptr(head)*16), mmio.Load32(desc+uintptr(head)*16+8)
 	if d.errno != 0 {
@@ -66,8 +67,8 @@ func (d *fake) serve() bool {
 		d.text.WriteByte(mmio.Load8(uintptr(at) + i))
 	}
 	status := uintptr(mmio.Load64(desc + uintptr(mmio.Load16(desc+uintptr(head)*16+14))*16))
-	mmio.Store32(status+StatusErrno, d.errno)
-	mmio.Store32(status+StatusWritten, length)
+	mmio.Store32(status+spec.ConsoleStatusErrno, d.errno)
+	mmio.Store32(status+spec.ConsoleStatusWritten, length)
 	entry := used + 4 + uintptr(d.seen%n)*8
 	mmio.Store32(entry, uint32(head))
 	mmio.Store32(entry+4, d.written)
@@ -109,10 +110,10 @@ func TestInit(t *testing.T) {
 	d := newFake(t)
 	c := started(t, d)
 	assert.True(t, c.Ready())
-	assert.EqualValues(t, 0xf, d.Load(transport.RegStatus))
-	assert.EqualValues(t, transmitQueue, d.Load(transport.RegQueueSel))
-	assert.EqualValues(t, queueSize, d.Load(transport.RegQueueSize))
-	assert.EqualValues(t, 1, d.Load(transport.RegQueueReady))
+	assert.EqualValues(t, 0xf, d.Load(spec.RegStatus))
+	assert.EqualValues(t, spec.ConsoleTransmit, d.Load(spec.RegQueueSel))
+	assert.EqualValues(t, queueSize, d.Load(spec.RegQueueSize))
+	assert.EqualValues(t, 1, d.Load(spec.RegQueueReady))
 }
 
 func TestInitRefuses(t *testing.T) {
@@ -122,11 +123,11 @@ func TestInitRefuses(t *testing.T) {
 		value uint32
 		code  transport.Code
 	}{
-		{"no device", transport.RegDeviceID, 0, transport.NoDevice},
-		{"a disk", transport.RegDeviceID, 2, transport.WrongDevice},
-		{"legacy", transport.RegVersion, 1, transport.BadVersion},
-		{"no transmit queue", transport.RegQueueSizeMax, 0, transport.NoQueue},
-		{"eight descriptors", transport.RegQueueSizeMax, 8, transport.QueueTooSmall},
+		{"no device", spec.RegDeviceID, 0, transport.NoDevice},
+		{"a disk", spec.RegDeviceID, 2, transport.WrongDevice},
+		{"legacy", spec.RegVersion, 1, transport.BadVersion},
+		{"no transmit queue", spec.RegQueueSizeMax, 0, transport.NoQueue},
+		{"eight descriptors", spec.RegQueueSizeMax, 8, transport.QueueTooSmall},
 	} {
 		d := newFake(t)
 		d.Store(c.reg, c.value)
@@ -146,11 +147,11 @@ func TestInitRefuses(t *testing.T) {
 
 func TestPortOfADeviceWithSeveral(t *testing.T) {
 	d := newFake(t)
-	d.Store(transport.RegDeviceFeatures, 1|featMultiport)
+	d.Store(spec.RegDeviceFeatures, 1|spec.ConsoleMultiport)
 	c := started(t, d)
-	assert.EqualValues(t, transmitQueuePort, d.Load(transport.RegQueueSel))
+	assert.EqualValues(t, spec.ConsoleTransmitPort1, d.Load(spec.RegQueueSel))
 	put(c, []byte("x"))
-	assert.EqualValues(t, transmitQueuePort, d.Load(transport.RegQueueNotify))
+	assert.EqualValues(t, spec.ConsoleTransmitPort1, d.Load(spec.RegQueueNotify))
 }
 
 func TestLayoutFits(t *testing.T) {
@@ -253,7 +254,7 @@ func TestAbandonedBytesAreWritten(t *testing.T) {
 
 func TestDeviceThatBreaksTheRules(t *testing.T) {
 	for name, spoil := range map[string]func(*fake){
-		"it claims to have written more than there is room for": func(d *fake) { d.written = StatusSize + 1 },
+		"it claims to have written more than there is room for": func(d *fake) { d.written = spec.ConsoleStatusSize + 1 },
 		"it uses the second request first":                      func(d *fake) { d.seen++ },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -264,7 +265,7 @@ func TestDeviceThatBreaksTheRules(t *testing.T) {
 			spoil(d)
 			d.serve()
 			if name[3] == 'u' { // the ring's entry is the first, what is in it the second
-				used := d.address(transport.RegQueueDevice)
+				used := d.address(spec.RegQueueDevice)
 				mmio.Store32(used+4, mmio.Load32(used+4+8))
 				mmio.Store16(used+2, 1)
 			}
@@ -286,7 +287,7 @@ func TestStatusIsBounded(t *testing.T) {
 	ticket, _ := put(c, text(10))
 	d.errno, d.part = 5, 10
 	d.serve()
-	mmio.Store32(c.mem+statusAt+uintptr(ticket)*StatusSize+StatusWritten, 1<<31)
+	mmio.Store32(c.mem+statusAt+uintptr(ticket)*spec.ConsoleStatusSize+spec.ConsoleStatusWritten, 1<<31)
 	c.Collect()
 	written, _, _ := c.Result(ticket)
 	assert.EqualValues(t, 10, written)
@@ -309,7 +310,7 @@ func TestWriteOnlyRingsWhenAsked(t *testing.T) {
 	mmio.Store16(c.q.Device(), 1) // NO_NOTIFY
 	d.Notify(99)
 	put(c, text(10))
-	assert.EqualValues(t, 99, d.Load(transport.RegQueueNotify))
+	assert.EqualValues(t, 99, d.Load(spec.RegQueueNotify))
 }
 
 // Input may be asked for while the device has output, and a request outlives that.
@@ -318,12 +319,12 @@ func TestInputBesideOutput(t *testing.T) {
 	c := started(t, d)
 	require.False(t, c.Ask(c.mem, 10), "it can only send yet")
 	ticket, _ := put(c, text(10))
-	d.serve()                           // the fake has one set of registers for all queues:
-	d.Store(transport.RegQueueReady, 0) // from now on they are the receive queue's
+	d.serve()                      // the fake has one set of registers for all queues:
+	d.Store(spec.RegQueueReady, 0) // from now on they are the receive queue's
 	_, mem := outside(t, InputMemSize)
 	require.Equal(t, transport.OK, c.AddInput(mem))
 	assert.True(t, c.Ask(c.mem, 10))
-	assert.EqualValues(t, receiveQueue, d.Load(transport.RegQueueNotify))
+	assert.EqualValues(t, spec.ConsoleReceive, d.Load(spec.RegQueueNotify))
 	assert.True(t, c.Collect())
 	written, _, ok := c.Result(ticket)
 	assert.True(t, ok)

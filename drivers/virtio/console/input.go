@@ -3,6 +3,7 @@ package console
 import (
 	transport "github.com/doze-vm/doze/drivers/virtio/mmio"
 	"github.com/doze-vm/doze/drivers/virtio/queue"
+	"github.com/doze-vm/doze/drivers/virtio/spec"
 )
 
 // InputMemSize is the memory that InitInput needs for the receive queue.
@@ -36,7 +37,7 @@ func setInput(r transport.Regs, in *queue.Queue, inputMem uintptr) transport.Cod
 		return transport.BadMemory
 	}
 	in.WantInterrupts(true)
-	return r.SetQueue(receiveQueue, in)
+	return r.SetQueue(spec.ConsoleReceive, in)
 }
 
 // Ask gives the device n bytes at p to receive input in, its own until Take says
@@ -48,7 +49,7 @@ func (c *Console) Ask(p uintptr, n uint32) bool {
 	}
 	c.in.Publish()
 	if c.in.NeedsKick() {
-		c.regs.Notify(receiveQueue)
+		c.regs.Notify(spec.ConsoleReceive)
 	}
 	return true
 }

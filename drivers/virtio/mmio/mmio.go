@@ -9,60 +9,14 @@ package mmio
 
 import (
 	"github.com/doze-vm/doze/drivers/virtio/queue"
+	"github.com/doze-vm/doze/drivers/virtio/spec"
 	"github.com/doze-vm/doze/kernel/mmio"
 )
 
-// Registers (4.2.2), 32-bit accesses below RegConfig.
-const (
-	RegMagic             = 0x000
-	RegVersion           = 0x004
-	RegDeviceID          = 0x008
-	RegDeviceFeatures    = 0x010
-	RegDeviceFeaturesSel = 0x014
-	RegDriverFeatures    = 0x020
-	RegDriverFeaturesSel = 0x024
-	RegQueueSel          = 0x030
-	RegQueueSizeMax      = 0x034
-	RegQueueSize         = 0x038
-	RegQueueReady        = 0x044
-	RegQueueNotify       = 0x050
-	RegInterruptStatus   = 0x060
-	RegInterruptACK      = 0x064
-	RegStatus            = 0x070
-	RegQueueDesc         = 0x080 // low half; high half 4 further, as for the next two
-	RegQueueDriver       = 0x090
-	RegQueueDevice       = 0x0a0
-	RegConfig            = 0x100
-)
-
-// What RegMagic and RegVersion read.
-const (
-	Magic   = 0x74726976 // "virt"
-	Version = 2
-)
-
-// Bits of RegStatus (2.1).
-const (
-	StatusAcknowledge = 1
-	StatusDriver      = 2
-	StatusDriverOK    = 4
-	StatusFeaturesOK  = 8
-	StatusNeedsReset  = 0x40
-	StatusFailed      = 0x80
-)
-
-// Device types (5).
-const (
-	DeviceNone    = 0
-	DeviceConsole = 3
-	DeviceBalloon = 5
-)
-
-// Features (6) are read in words of 32 bits. VERSION_1 is number 32, the lowest
-// bit of word 1.
+// Features are read in words of 32 bits (4.2.2): version1 is VERSION_1 in the upper one.
 const (
 	featureWordHigh = 1
-	featureVersion1 = 1 << 0
+	featureVersion1 = spec.FeatureVersion1 >> spec.FeatureWord
 )
 
 // resetReads bounds how often the status is read after a reset.
@@ -133,14 +87,14 @@ func (r Regs) Store(reg uintptr, v uint32) { mmio.Store32(r.Base+reg, v) }
 func (r Regs) Probe() (device uint32, code Code) {
 	switch {
 	case r.Base == 0:
-		return DeviceNone, BadMemory
-	case r.Load(RegMagic) != Magic:
-		return DeviceNone, BadMagic
-	case r.Load(RegVersion) != Version:
-		return DeviceNone, BadVersion
+		return spec.DeviceNone, BadMemory
+	case r.Load(spec.RegMagic) != spec.Magic:
+		return spec.DeviceNone, BadMagic
+	case r.Load(spec.RegVersion) != spec.Version:
+		return spec.DeviceNone, BadVersion
 	}
-	if device = r.Load(RegDeviceID); device == DeviceNone {
-		return DeviceNone, NoDevice
+	if device = r.Load(spec.RegDeviceID); device == spec.DeviceNone {
+		return spec.DeviceNone, NoDevice
 	}
 	return device, OK
 }
@@ -165,20 +119,20 @@ func (r Regs) BeginWith(device, known uint32) (features uint32, code Code) {
 	if code = r.Reset(); code != OK {
 		return 0, code
 	}
-	r.Store(RegStatus, StatusAcknowledge)
-	r.Store(RegStatus, StatusAcknowledge|StatusDriver)
+	r.Store(spec.RegStatus, spec.StatusAcknowledge)
+	r.Store(spec.RegStatus, spec.StatusAcknowledge|spec.StatusDriver)
 	if known != 0 {
-		r.Store(RegDeviceFeaturesSel, 0)
-		features = known & r.Load(RegDeviceFeatures)
+		r.Store(spec.RegDeviceFeaturesSel, 0)
+		features = known & r.Load(spec.RegDeviceFeatures)
 	}
 	return features, r.negotiate(features)
 }
 
 // Reset resets the device and waits until it says so (4.2.2.1).
 func (r Regs) Reset() Code {
-	r.Store(RegStatus, 0)
+	r.Store(spec.RegStatus, 0)
 	for range resetReads {
-		if r.Load(RegStatus) == 0 {
+		if r.Load(spec.RegStatus) == 0 {
 			return OK
 		}
 	}
@@ -186,17 +140,17 @@ func (r Regs) Reset() Code {
 }
 
 func (r Regs) negotiate(features uint32) Code {
-	r.Store(RegDeviceFeaturesSel, featureWordHigh)
-	if r.Load(RegDeviceFeatures)&featureVersion1 == 0 {
+	r.Store(spec.RegDeviceFeaturesSel, featureWordHigh)
+	if r.Load(spec.RegDeviceFeatures)&featureVersion1 == 0 {
 		return NoVersion1
 	}
-	r.Store(RegDriverFeaturesSel, 0)
-	r.Store(RegDriverFeatures, features)
-	r.Store(RegDriverFeaturesSel, featureWordHigh)
-	r.Store(RegDriverFeatures, featureVersion1)
-	const agreed = StatusAcknowledge | StatusDriver | StatusFeaturesOK
-	r.Store(RegStatus, agreed)
-	if r.Load(RegStatus)&(StatusFeaturesOK|StatusFailed) != StatusFeaturesOK {
+	r.Store(spec.RegDriverFeaturesSel, 0)
+	r.Store(spec.RegDriverFeatures, features)
+	r.Store(spec.RegDriverFeaturesSel, featureWordHigh)
+	r.Store(spec.RegDriverFeatures, featureVersion1)
+	const agreed = spec.StatusAcknowledge | spec.StatusDriver | spec.StatusFeaturesOK
+	r.Store(spec.RegStatus, agreed)
+	if r.Load(spec.RegStatus)&(spec.StatusFeaturesOK|spec.StatusFailed) != spec.StatusFeaturesOK {
 		return FeaturesRefused
 	}
 	return OK
@@ -207,21 +161,21 @@ func (r Regs) SetQueue(index uint32, q *queue.Queue) Code {
 	if q.Len() == 0 {
 		return BadMemory
 	}
-	r.Store(RegQueueSel, index)
-	if r.Load(RegQueueReady) != 0 {
+	r.Store(spec.RegQueueSel, index)
+	if r.Load(spec.RegQueueReady) != 0 {
 		return QueueInUse
 	}
-	switch most := r.Load(RegQueueSizeMax); {
+	switch most := r.Load(spec.RegQueueSizeMax); {
 	case most == 0:
 		return NoQueue
 	case most < uint32(q.Len()):
 		return QueueTooSmall
 	}
-	r.Store(RegQueueSize, uint32(q.Len()))
-	r.storeAddr(RegQueueDesc, q.Desc())
-	r.storeAddr(RegQueueDriver, q.Driver())
-	r.storeAddr(RegQueueDevice, q.Device())
-	r.Store(RegQueueReady, 1)
+	r.Store(spec.RegQueueSize, uint32(q.Len()))
+	r.storeAddr(spec.RegQueueDesc, q.Desc())
+	r.storeAddr(spec.RegQueueDriver, q.Driver())
+	r.storeAddr(spec.RegQueueDevice, q.Device())
+	r.Store(spec.RegQueueReady, 1)
 	return OK
 }
 
@@ -232,37 +186,37 @@ func (r Regs) storeAddr(reg, addr uintptr) {
 
 // HasQueue says whether the device has a queue of that number.
 func (r Regs) HasQueue(index uint32) bool {
-	r.Store(RegQueueSel, index)
-	return r.Load(RegQueueSizeMax) != 0
+	r.Store(spec.RegQueueSel, index)
+	return r.Load(spec.RegQueueSizeMax) != 0
 }
 
 // Start sets DRIVER_OK: the device is live.
 func (r Regs) Start() Code {
-	const live = StatusAcknowledge | StatusDriver | StatusFeaturesOK | StatusDriverOK
-	r.Store(RegStatus, live)
+	const live = spec.StatusAcknowledge | spec.StatusDriver | spec.StatusFeaturesOK | spec.StatusDriverOK
+	r.Store(spec.RegStatus, live)
 	return r.Check()
 }
 
 // Check says whether the device still works.
 func (r Regs) Check() Code {
-	if r.Load(RegStatus)&(StatusNeedsReset|StatusFailed) != 0 {
+	if r.Load(spec.RegStatus)&(spec.StatusNeedsReset|spec.StatusFailed) != 0 {
 		return DeviceFailed
 	}
 	return OK
 }
 
 // Fail tells the device that the driver has given up.
-func (r Regs) Fail() { r.Store(RegStatus, StatusFailed) }
+func (r Regs) Fail() { r.Store(spec.RegStatus, spec.StatusFailed) }
 
 // Notify rings the doorbell of a queue.
-func (r Regs) Notify(index uint32) { r.Store(RegQueueNotify, index) }
+func (r Regs) Notify(index uint32) { r.Store(spec.RegQueueNotify, index) }
 
 // Acknowledge reads which interrupts are due (bit 0 used buffers, bit 1 the
 // configuration) and takes them back.
 func (r Regs) Acknowledge() uint32 {
-	due := r.Load(RegInterruptStatus)
+	due := r.Load(spec.RegInterruptStatus)
 	if due != 0 {
-		r.Store(RegInterruptACK, due)
+		r.Store(spec.RegInterruptACK, due)
 	}
 	return due
 }

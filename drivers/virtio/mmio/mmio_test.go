@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/doze-vm/doze/drivers/virtio/queue"
+	"github.com/doze-vm/doze/drivers/virtio/spec"
 )
 
 // registers is a window of plain memory. It remembers what is written, and does
@@ -17,11 +18,11 @@ import (
 func registers(t *testing.T, device uint32) Regs {
 	t.Helper()
 	r := Regs{outside(t, 4096)}
-	r.Store(RegMagic, Magic)
-	r.Store(RegVersion, Version)
-	r.Store(RegDeviceID, device)
-	r.Store(RegDeviceFeatures, featureVersion1)
-	r.Store(RegQueueSizeMax, 256)
+	r.Store(spec.RegMagic, spec.Magic)
+	r.Store(spec.RegVersion, spec.Version)
+	r.Store(spec.RegDeviceID, device)
+	r.Store(spec.RegDeviceFeatures, featureVersion1)
+	r.Store(spec.RegQueueSizeMax, 256)
 	return r
 }
 
@@ -48,21 +49,21 @@ func TestProbe(t *testing.T) {
 		device uint32
 		code   Code
 	}{
-		{"a console", RegDeviceID, 3, DeviceConsole, OK},
-		{"a disk", RegDeviceID, 2, 2, OK},
-		{"empty slot", RegDeviceID, 0, 0, NoDevice},
-		{"nothing there", RegMagic, 0xffffffff, 0, BadMagic},
-		{"other byte order", RegMagic, 0x76697274, 0, BadMagic},
-		{"legacy", RegVersion, 1, 0, BadVersion},
-		{"from the future", RegVersion, 3, 0, BadVersion},
+		{"a console", spec.RegDeviceID, 3, spec.DeviceConsole, OK},
+		{"a disk", spec.RegDeviceID, 2, 2, OK},
+		{"empty slot", spec.RegDeviceID, 0, 0, NoDevice},
+		{"nothing there", spec.RegMagic, 0xffffffff, 0, BadMagic},
+		{"other byte order", spec.RegMagic, 0x76697274, 0, BadMagic},
+		{"legacy", spec.RegVersion, 1, 0, BadVersion},
+		{"from the future", spec.RegVersion, 3, 0, BadVersion},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := registers(t, DeviceConsole)
+			r := registers(t, spec.DeviceConsole)
 			r.Store(c.reg, c.value)
 			device, code := r.Probe()
 			assert.Equal(t, c.code, code)
 			assert.Equal(t, c.device, device)
-			assert.Zero(t, r.Load(RegStatus), "nothing changed")
+			assert.Zero(t, r.Load(spec.RegStatus), "nothing changed")
 		})
 	}
 	_, code := Regs{}.Probe()
@@ -70,33 +71,33 @@ func TestProbe(t *testing.T) {
 }
 
 func TestBegin(t *testing.T) {
-	r := registers(t, DeviceConsole)
-	r.Store(RegStatus, StatusFailed) // what somebody left
-	require.Equal(t, OK, r.Begin(DeviceConsole))
-	assert.EqualValues(t, StatusAcknowledge|StatusDriver|StatusFeaturesOK, r.Load(RegStatus))
-	assert.EqualValues(t, 1, r.Load(RegDriverFeaturesSel))
-	assert.EqualValues(t, 1, r.Load(RegDriverFeatures), "VERSION_1 and nothing else of that word")
+	r := registers(t, spec.DeviceConsole)
+	r.Store(spec.RegStatus, spec.StatusFailed) // what somebody left
+	require.Equal(t, OK, r.Begin(spec.DeviceConsole))
+	assert.EqualValues(t, spec.StatusAcknowledge|spec.StatusDriver|spec.StatusFeaturesOK, r.Load(spec.RegStatus))
+	assert.EqualValues(t, 1, r.Load(spec.RegDriverFeaturesSel))
+	assert.EqualValues(t, 1, r.Load(spec.RegDriverFeatures), "VERSION_1 and nothing else of that word")
 }
 
 func TestBeginRefuses(t *testing.T) {
-	r := registers(t, DeviceConsole)
+	r := registers(t, spec.DeviceConsole)
 	assert.Equal(t, WrongDevice, r.Begin(1))
-	assert.Zero(t, r.Load(RegStatus), "another driver's device is left alone")
-	r.Store(RegDeviceFeatures, ^uint32(featureVersion1))
-	assert.Equal(t, NoVersion1, r.Begin(DeviceConsole))
-	r.Store(RegMagic, 0)
-	assert.Equal(t, BadMagic, r.Begin(DeviceConsole))
+	assert.Zero(t, r.Load(spec.RegStatus), "another driver's device is left alone")
+	r.Store(spec.RegDeviceFeatures, ^uint32(featureVersion1))
+	assert.Equal(t, NoVersion1, r.Begin(spec.DeviceConsole))
+	r.Store(spec.RegMagic, 0)
+	assert.Equal(t, BadMagic, r.Begin(spec.DeviceConsole))
 }
 
 func TestSetQueue(t *testing.T) {
-	r := registers(t, DeviceConsole)
+	r := registers(t, spec.DeviceConsole)
 	q := newQueue(t, 64)
 	require.Equal(t, OK, r.SetQueue(5, q))
-	assert.EqualValues(t, 5, r.Load(RegQueueSel))
-	assert.EqualValues(t, 64, r.Load(RegQueueSize))
-	assert.EqualValues(t, 1, r.Load(RegQueueReady))
+	assert.EqualValues(t, 5, r.Load(spec.RegQueueSel))
+	assert.EqualValues(t, 64, r.Load(spec.RegQueueSize))
+	assert.EqualValues(t, 1, r.Load(spec.RegQueueReady))
 	for reg, want := range map[uintptr]uintptr{
-		RegQueueDesc: q.Desc(), RegQueueDriver: q.Driver(), RegQueueDevice: q.Device(),
+		spec.RegQueueDesc: q.Desc(), spec.RegQueueDriver: q.Driver(), spec.RegQueueDevice: q.Device(),
 	} {
 		assert.Equal(t, uint64(want), uint64(r.Load(reg+4))<<32|uint64(r.Load(reg)), "register %#x", reg)
 	}
@@ -114,36 +115,36 @@ func TestSetQueueRefuses(t *testing.T) {
 		{"too small", 32, 64, QueueTooSmall},
 		{"just fits", 64, 64, OK},
 	} {
-		r := registers(t, DeviceConsole)
-		r.Store(RegQueueSizeMax, c.max)
+		r := registers(t, spec.DeviceConsole)
+		r.Store(spec.RegQueueSizeMax, c.max)
 		assert.Equal(t, c.code, r.SetQueue(0, newQueue(t, c.size)), c.name)
-		assert.Equal(t, c.code == OK, r.Load(RegQueueReady) == 1, c.name)
+		assert.Equal(t, c.code == OK, r.Load(spec.RegQueueReady) == 1, c.name)
 	}
 	assert.Equal(t, BadMemory, registers(t, 3).SetQueue(0, new(queue.Queue)))
 }
 
 func TestStatus(t *testing.T) {
-	r := registers(t, DeviceConsole)
+	r := registers(t, spec.DeviceConsole)
 	require.Equal(t, OK, r.Start())
-	assert.EqualValues(t, 0xf, r.Load(RegStatus))
+	assert.EqualValues(t, 0xf, r.Load(spec.RegStatus))
 	assert.Equal(t, OK, r.Check())
-	r.Store(RegStatus, 0xf|StatusNeedsReset)
+	r.Store(spec.RegStatus, 0xf|spec.StatusNeedsReset)
 	assert.Equal(t, DeviceFailed, r.Check())
 	r.Fail()
-	assert.EqualValues(t, StatusFailed, r.Load(RegStatus))
+	assert.EqualValues(t, spec.StatusFailed, r.Load(spec.RegStatus))
 	assert.Equal(t, DeviceFailed, r.Check())
 	assert.Equal(t, OK, r.Reset())
 	assert.Equal(t, OK, r.Check())
 }
 
 func TestNotifyAndAcknowledge(t *testing.T) {
-	r := registers(t, DeviceConsole)
+	r := registers(t, spec.DeviceConsole)
 	r.Notify(3)
-	assert.EqualValues(t, 3, r.Load(RegQueueNotify))
+	assert.EqualValues(t, 3, r.Load(spec.RegQueueNotify))
 	assert.Zero(t, r.Acknowledge())
-	r.Store(RegInterruptStatus, 3)
+	r.Store(spec.RegInterruptStatus, 3)
 	assert.EqualValues(t, 3, r.Acknowledge())
-	assert.EqualValues(t, 3, r.Load(RegInterruptACK))
+	assert.EqualValues(t, 3, r.Load(spec.RegInterruptACK))
 }
 
 func TestCodeText(t *testing.T) {

@@ -1,6 +1,10 @@
 package queue
 
-import "github.com/doze-vm/doze/kernel/mmio"
+import (
+	"github.com/doze-vm/doze/kernel/mmio"
+
+	"github.com/doze-vm/doze/drivers/virtio/spec"
+)
 
 // Buffer is one element of a chain.
 type Buffer struct {
@@ -30,10 +34,10 @@ func (q *Queue) Add(bufs []Buffer) (head uint16, code Code) {
 		b := &bufs[k]
 		flags, next := uint16(0), mmio.Load16(q.note(i)+noteNext)
 		if b.Write {
-			flags = flagWrite
+			flags = spec.DescFlagWrite
 		}
 		if k < len(bufs)-1 {
-			flags |= flagNext
+			flags |= spec.DescFlagNext
 		}
 		q.setDesc(i, b.Addr, b.Len, flags, next)
 		i = next
@@ -50,7 +54,7 @@ func (q *Queue) Add(bufs []Buffer) (head uint16, code Code) {
 
 // check looks at a chain and adds up what the device may write.
 func check(bufs []Buffer) (room uint32, code Code) {
-	if len(bufs) == 0 || len(bufs) > MaxSize {
+	if len(bufs) == 0 || len(bufs) > spec.QueueMax {
 		return 0, BadChain
 	}
 	sum, writes := uint64(0), false
@@ -78,15 +82,15 @@ func (q *Queue) Poll() (head uint16, written uint32, code Code) {
 	if q.broken != OK || q.size == 0 {
 		return 0, 0, max(q.broken, Empty)
 	}
-	index := mmio.Load16(q.Device() + ringIndex)
+	index := mmio.Load16(q.Device() + spec.RingIndex)
 	switch ready := index - q.used; {
 	case ready == 0:
 		return 0, 0, Empty
 	case ready > q.inFlight:
 		return 0, 0, q.fail(BadIndex)
 	}
-	entry := q.Device() + ringEntries + uintptr(q.used&(q.size-1))*usedEntry
-	id, n := mmio.Load32(entry), mmio.Load32(entry+usedLen)
+	entry := q.Device() + spec.RingEntries + uintptr(q.used&(q.size-1))*spec.UsedEntry
+	id, n := mmio.Load32(entry), mmio.Load32(entry+spec.UsedLen)
 	if id >= uint32(q.size) {
 		return 0, 0, q.fail(BadID)
 	}

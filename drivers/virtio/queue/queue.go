@@ -11,7 +11,11 @@
 // through kernel/mmio alone, so that the compiler keeps every access in order.
 package queue
 
-import "github.com/doze-vm/doze/kernel/mmio"
+import (
+	"github.com/doze-vm/doze/kernel/mmio"
+
+	"github.com/doze-vm/doze/drivers/virtio/spec"
+)
 
 // Code says how an operation ended.
 type Code uint8
@@ -50,36 +54,11 @@ func (c Code) Text() string {
 	return "unknown code"
 }
 
-// MaxSize is the largest queue (VIRTIO 1.2, 2.7).
-const MaxSize = 32768
-
 // Align is the alignment of a queue's memory.
 const Align = 16
 
-// The descriptor (VIRTIO 1.2, 2.7.5).
-const (
-	descSize  = 16
-	descLen   = 8
-	descFlags = 12
-	descNext  = 14
-
-	flagNext  = 1
-	flagWrite = 2 // the device writes
-
-	maxBuffer = 1<<32 - 1
-)
-
-// The available ring (2.7.6) and the used ring (2.7.8).
-const (
-	ringIndex   = 2
-	ringEntries = 4
-
-	availFlagNoInterrupt = 1
-	usedFlagNoNotify     = 1
-
-	usedEntry = 8
-	usedLen   = 4
-)
+// maxBuffer is what a descriptor's length holds.
+const maxBuffer = 1<<32 - 1
 
 // The driver's notes, one for each descriptor, behind the rings where the device
 // has no business: the next descriptor of the chain or of the free list, the
@@ -113,12 +92,12 @@ func Size(n uint16) uintptr {
 	return notesAt(n) + uintptr(n)*noteSize
 }
 
-func valid(n uint16) bool { return n != 0 && n <= MaxSize && n&(n-1) == 0 }
+func valid(n uint16) bool { return n != 0 && n <= spec.QueueMax && n&(n-1) == 0 }
 
-func availAt(n uint16) uintptr { return uintptr(n) * descSize }
-func usedAt(n uint16) uintptr  { return alignUp(availAt(n)+ringEntries+2*uintptr(n)+2, 4) }
+func availAt(n uint16) uintptr { return uintptr(n) * spec.DescSize }
+func usedAt(n uint16) uintptr  { return alignUp(availAt(n)+spec.RingEntries+2*uintptr(n)+2, 4) }
 func notesAt(n uint16) uintptr {
-	return alignUp(usedAt(n)+ringEntries+usedEntry*uintptr(n)+2, 8)
+	return alignUp(usedAt(n)+spec.RingEntries+spec.UsedEntry*uintptr(n)+2, 8)
 }
 
 func alignUp(a, align uintptr) uintptr { return (a + align - 1) &^ (align - 1) }
@@ -161,7 +140,7 @@ func (q *Queue) WantInterrupts(on bool) {
 	if q.size == 0 {
 		return
 	}
-	flags := uint16(availFlagNoInterrupt)
+	flags := uint16(spec.AvailFlagNoInterrupt)
 	if on {
 		flags = 0
 	}
@@ -173,7 +152,7 @@ func (q *Queue) WantInterrupts(on bool) {
 func (q *Queue) Publish() {
 	if q.size != 0 {
 		// x86 keeps the stores to descriptors and ring before this one.
-		mmio.Store16(q.Driver()+ringIndex, q.avail)
+		mmio.Store16(q.Driver()+spec.RingIndex, q.avail)
 	}
 }
 
@@ -184,20 +163,20 @@ func (q *Queue) NeedsKick() bool {
 		return false
 	}
 	mmio.Fence() // the index must be out before the flags are read (2.7.13.4.1)
-	return mmio.Load16(q.Device())&usedFlagNoNotify == 0
+	return mmio.Load16(q.Device())&spec.UsedFlagNoNotify == 0
 }
 
 func (q *Queue) note(i uint16) uintptr { return q.mem + notesAt(q.size) + uintptr(i)*noteSize }
 
 func (q *Queue) setDesc(i uint16, addr uintptr, n uint32, flags, next uint16) {
-	d := q.mem + uintptr(i)*descSize
+	d := q.mem + uintptr(i)*spec.DescSize
 	mmio.Store64(d, uint64(addr))
-	mmio.Store32(d+descLen, n)
-	mmio.Store16(d+descFlags, flags)
-	mmio.Store16(d+descNext, next)
+	mmio.Store32(d+spec.DescLen, n)
+	mmio.Store16(d+spec.DescFlags, flags)
+	mmio.Store16(d+spec.DescNext, next)
 }
 
 // offer puts a chain's head into the available ring at index at.
 func (q *Queue) offer(at, head uint16) {
-	mmio.Store16(q.Driver()+ringEntries+uintptr(at&(q.size-1))*2, head)
+	mmio.Store16(q.Driver()+spec.RingEntries+uintptr(at&(q.size-1))*2, head)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/doze-vm/doze/drivers/virtio/spec"
 	"github.com/doze-vm/doze/kernel/mmio"
 )
 
@@ -78,7 +79,7 @@ func TestLayout(t *testing.T) {
 		{1, 16, 24, 48},
 		{4, 64, 80, 120 + 32},
 		{256, 4096, 4096 + 520, 4096 + 520 + 2056 + 256*8},
-		{MaxSize, 16 * MaxSize, 18*MaxSize + 8, 26*MaxSize + 16 + 8*MaxSize},
+		{spec.QueueMax, 16 * spec.QueueMax, 18*spec.QueueMax + 8, 26*spec.QueueMax + 16 + 8*spec.QueueMax},
 	} {
 		assert.Equal(t, c.size, Size(c.n), "%d", c.n)
 		q, _ := newQueue(t, c.n)
@@ -97,7 +98,7 @@ func TestInitRefuses(t *testing.T) {
 		mem  uintptr
 		n    uint16
 	}{
-		{"no descriptors", mem, 0}, {"no power of two", mem, 6}, {"too large", mem, MaxSize + 1},
+		{"no descriptors", mem, 0}, {"no power of two", mem, 6}, {"too large", mem, spec.QueueMax + 1},
 		{"no memory", 0, 4}, {"not aligned", mem + 8, 4},
 	} {
 		var q Queue
