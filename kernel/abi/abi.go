@@ -50,6 +50,35 @@ const (
 	EntryAP  = 0x20 // as Entry64, for a further vCPU: RDI = its number
 )
 
+// Control registers at Entry64 and EntryAP (Intel SDM 3A, 2.2.1 and 2.5). The 32-bit entry
+// sets them too, EFER without LMA: that bit follows paging.
+const (
+	EntryCR0  = 0x80050033 // PG AM WP NE ET MP PE
+	EntryCR4  = 0x50620    // PAE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE
+	EntryEFER = 0xd00      // LME LMA NXE; SCE stays 0
+	EFERLMA   = 0x400
+)
+
+// struct hvm_start_info, version 1, and an entry of its memory map
+// (xen/include/public/arch-x86/hvm/start_info.h). A VMM puts all of it below StartLimit.
+const (
+	StartMagic       = 0x336ec578 // u32 at 0
+	StartVersion     = 0x04       // u32: 1 or more
+	StartCmdline     = 0x18       // u64: address, a zero at the end
+	StartRSDP        = 0x20       // u64: ACPI's root pointer, 0 if there is none
+	StartMemmap      = 0x28       // u64: address of the entries
+	StartMemmapCount = 0x30       // u32
+	StartSize        = 0x38
+
+	MemmapAddr  = 0x00 // u64
+	MemmapBytes = 0x08 // u64
+	MemmapType  = 0x10 // u32
+	MemmapRAM   = 1    // a type: RAM
+	MemmapSize  = 0x18
+
+	StartLimit = 0x100000
+)
+
 // APTrampoline is the page below 1 MiB at which a further vCPU starts in real
 // mode after a SIPI, where the VMM does not start it at EntryAP.
 const APTrampoline = 0x8000
@@ -190,8 +219,8 @@ const (
 	MachineTree    = 0x50 // u64: address of the embedded tree, a cpio archive; 0 = none
 	MachineTreeEnd = 0x58 // u64: its end
 	MachineOnline  = 0x60 // u64: mask of the vCPUs that run threads, written by the kernel
-	MachineMoves   = 0x68 // u32: requests for a number of vCPUs that the kernel has answered
-	MachineVerdict = 0x6c // u32: its last answer, Move...
+	MachineAnswers = 0x68 // u32: requests for a number of vCPUs that the kernel has answered
+	MachineVerdict = 0x6c // u32: its last answer, Verdict...
 
 	// What the machine is. A VMM that enters at Entry64 writes these; the 32-bit
 	// entry asks CPUID in ring 0. Ring 3 must not ask: a KVM without hardware
@@ -224,11 +253,11 @@ const (
 
 // Answers to a control line `cpus N`.
 const (
-	MoveDone       = 1 // N vCPUs run threads
-	MoveVetoed     = 2 // the program does not want it
-	MoveNoMemory   = 3 // no memory for another vCPU's stack
-	MoveImpossible = 4 // the machine can't have so many, or it was 0
-	MoveReplaced   = 5 // another request came before the program had answered
+	VerdictDone       = 1 // N vCPUs run threads
+	VerdictVetoed     = 2 // the program does not want it
+	VerdictNoMemory   = 3 // no memory for another vCPU's stack
+	VerdictImpossible = 4 // the machine can't have so many, or it was 0
+	VerdictReplaced   = 5 // another request came before the program had answered
 )
 
 // Magic marks a machine page ("DozeMach", little-endian).

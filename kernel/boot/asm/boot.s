@@ -7,9 +7,7 @@
 
 	.include "abi.inc"
 
-	.set	CR4_BITS, 0x50620	# PAE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE (SDM 3A, 2.5)
-	.set	EFER_BITS, 0x900	# LME, NXE; SCE stays 0 (SDM 3A, 2.2.1)
-	.set	CR0_BITS, 0x80050033	# PG AM WP NE ET MP PE (SDM 3A, 2.5)
+	.set	EFER_BITS, EntryEFER - EFERLMA	# LMA follows paging (SDM 3A, 2.2.1)
 	.set	MSR_EFER, 0xc0000080
 	.set	VCPU_DISTANCE, VCPUPage0 - NucleusVCPU0
 
@@ -56,13 +54,13 @@ start32:
 paging:
 	mov	$TablesBase, %eax
 	mov	%eax, %cr3
-	mov	$CR4_BITS, %eax
+	mov	$EntryCR4, %eax
 	mov	%eax, %cr4
 	mov	$MSR_EFER, %ecx
 	mov	$EFER_BITS, %eax
 	xor	%edx, %edx
 	wrmsr
-	mov	$CR0_BITS, %eax
+	mov	$EntryCR0, %eax
 	mov	%eax, %cr0
 	ljmp	$SelKernelCode, $long32
 

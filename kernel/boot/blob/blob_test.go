@@ -22,6 +22,19 @@ func TestAssemblerSharesTheABI(t *testing.T) {
 	require.Equal(t, string(want), string(got), "run `make boot`")
 }
 
+// The page must explain every number, as the source does.
+func TestPageHasAllNames(t *testing.T) {
+	const page = root + "/docs/nucleus.md"
+	want, err := Names(root+"/kernel/abi/abi.go", page)
+	require.NoError(t, err)
+	got, err := os.ReadFile(page)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), "run `make boot`")
+	for _, name := range []string{"ReqHalt", "MachineAnswers", "EntryCR4", "PteNX"} {
+		require.Contains(t, string(got), "| `"+name+"` | ")
+	}
+}
+
 // The committed blob must be what its source assembles to.
 func TestBlobIsWhatItsSourceSays(t *testing.T) {
 	for _, name := range []string{"as", "ld", "objcopy"} {

@@ -1,6 +1,6 @@
 // Command mk makes the boot blob from kernel/boot/asm with the system's
-// assembler and linker. It first writes asm/abi.inc from package abi, so that
-// no number is typed twice. Run it in the module's root: `make boot`.
+// assembler and linker. It first writes asm/abi.inc and the last section of
+// docs/nucleus.md from package abi, so that no number is typed twice. Run it in the module's root: `make boot`.
 package main
 
 import (
@@ -12,6 +12,9 @@ import (
 
 func main() {
 	if err := blob.WriteABI("kernel/abi/abi.go", "kernel/boot/asm/abi.inc"); err != nil {
+		fail(err)
+	}
+	if err := blob.WriteNames("kernel/abi/abi.go", "docs/nucleus.md"); err != nil {
 		fail(err)
 	}
 	bytes, err := blob.Assemble(".")
