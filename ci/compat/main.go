@@ -17,6 +17,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/doze-vm/doze/kernel/linux"
 )
 
 func main() {
@@ -36,95 +38,91 @@ func main() {
 
 const (
 	pageName    = "docs/compat.md"
-	kernel      = "runtime_pv/goroot/_std/runtime"
+	table       = "runtime_pv/goroot/_std/runtime/doze_calltable.go"
 	differences = "tests/testdata/linux.txt"
-	ownCalls    = 0x10000 // from here on calls are the kernel's own
 )
-
-// servers are the functions of the kernel whose switches have the calls.
-var servers = []string{"dozeServe", "dozeServeRest", "dozeServeStreams", "dozeServeFiles", "dozeServeLookups", "dozeServeNames"}
 
 // call is one of Linux's calls as the kernel has it.
 type call struct {
-	number  int
+	number  uintptr
+	name    string
 	refusal string // the error that all that call it get, if that is all they get
+	note    string // what is not served of it, or why it is refused
 }
 
-// served returns the calls that the kernel's switches name.
-func served(root string) ([]call, error) {
-	fset := token.NewFileSet()
-	var calls []call
-	files, err := filepath.Glob(filepath.Join(root, kernel, "doze_*.go"))
-	if err != nil || len(files) == 0 {
-		return nil, fmt.Errorf("no files of the kernel in %s: %w", kernel, err)
+// calls returns the kernel's table of calls.
+func calls(root string) ([]call, error) {
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, table), nil, 0)
+	if err != nil {
+		return nil, err
 	}
-	for _, name := range files {
-		file, err := parser.ParseFile(fset, name, nil, 0)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range file.Decls {
-			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && slices.Contains(servers, f.Name.Name) {
-				calls = append(calls, switched(f)...)
-			}
+	numbers := map[string]uintptr{}
+	for nr := range uintptr(linux.Calls) {
+		if c := linux.CallOf(nr); c != nil {
+			numbers[identifier(c.Name)] = nr
 		}
 	}
-	slices.SortFunc(calls, func(a, b call) int { return a.number - b.number })
-	return slices.CompactFunc(calls, func(a, b call) bool { return a.number == b.number && b.refusal == "" }), nil
-}
-
-// switched returns the calls of a function's switches over nr.
-func switched(f *ast.FuncDecl) (calls []call) {
-	ast.Inspect(f, func(n ast.Node) bool {
-		s, ok := n.(*ast.SwitchStmt)
+	var all []call
+	for _, e := range entries(file) {
+		nr, ok := numbers[e.Key.(*ast.SelectorExpr).Sel.Name]
 		if !ok {
-			return true
+			return nil, fmt.Errorf("%s: no call is named %s", table, e.Key.(*ast.SelectorExpr).Sel.Name)
 		}
-		if id, ok := s.Tag.(*ast.Ident); !ok || id.Name != "nr" {
-			return true
-		}
-		for _, c := range s.Body.List {
-			clause := c.(*ast.CaseClause)
-			for _, e := range clause.List {
-				lit, ok := e.(*ast.BasicLit)
-				if !ok {
-					continue // a call of the kernel's own, by name
-				}
-				if n, err := strconv.Atoi(lit.Value); err == nil && n < ownCalls {
-					calls = append(calls, call{n, refusal(clause.Body)})
+		c := call{number: nr, name: linux.CallOf(nr).Name}
+		for _, f := range e.Value.(*ast.CompositeLit).Elts {
+			kv := f.(*ast.KeyValueExpr)
+			switch kv.Key.(*ast.Ident).Name {
+			case "refuse":
+				c.refusal = errorName(kv.Value)
+			case "note":
+				if c.note, err = strconv.Unquote(kv.Value.(*ast.BasicLit).Value); err != nil {
+					return nil, err
 				}
 			}
 		}
-		return true
-	})
-	return calls
+		all = append(all, c)
+	}
+	return all, nil
 }
 
-// refusal is the error of a case that does nothing but return one.
-func refusal(body []ast.Stmt) string {
-	if len(body) != 1 {
-		return ""
+// entries are those of the table.
+func entries(file *ast.File) (all []*ast.KeyValueExpr) {
+	ast.Inspect(file, func(n ast.Node) bool {
+		v, ok := n.(*ast.ValueSpec)
+		if !ok || v.Names[0].Name != "dozeCalls" {
+			return true
+		}
+		for _, e := range v.Values[0].(*ast.CompositeLit).Elts {
+			all = append(all, e.(*ast.KeyValueExpr))
+		}
+		return false
+	})
+	return all
+}
+
+// identifier is the constant of a call's number in package linux.
+func identifier(name string) string {
+	var b strings.Builder
+	b.WriteString("Sys")
+	for part := range strings.SplitSeq(name, "_") {
+		if part != "" {
+			b.WriteString(strings.ToUpper(part[:1]) + part[1:])
+		}
 	}
-	r, ok := body[0].(*ast.ReturnStmt)
-	if !ok || len(r.Results) == 0 {
-		return ""
-	}
-	c, ok := r.Results[0].(*ast.CallExpr)
-	if !ok || len(c.Args) != 1 {
-		return ""
-	}
-	if f, ok := c.Fun.(*ast.Ident); !ok || f.Name != "dozeErr" {
-		return ""
-	}
-	if e, ok := c.Args[0].(*ast.Ident); ok {
-		return strings.TrimPrefix(e.Name, "doze")
+	return b.String()
+}
+
+// errorName is the name of an error of package linux.
+func errorName(e ast.Expr) string {
+	if s, ok := e.(*ast.SelectorExpr); ok {
+		return s.Sel.Name
 	}
 	return ""
 }
 
 // pageOf makes the page.
 func pageOf(root string) ([]byte, error) {
-	calls, err := served(root)
+	all, err := calls(root)
 	if err != nil {
 		return nil, err
 	}
@@ -135,40 +133,15 @@ func pageOf(root string) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(head)
 	b.WriteString("## Served\n\n| number | call | limits |\n|---|---|---|\n")
-	have := map[string]bool{}
-	var refused []call
-	for _, c := range calls {
-		name, err := nameOf(c.number)
-		if err != nil {
-			return nil, err
-		}
-		have[name] = true
-		if c.refusal != "" {
-			refused = append(refused, c)
-			continue
-		}
-		fmt.Fprintf(&b, "| %d | %s | %s |\n", c.number, name, limits[name])
-	}
-	for name := range limits {
-		if !have[name] {
-			return nil, fmt.Errorf("the table of limits has %s, which the kernel does not serve", name)
+	for _, c := range all {
+		if c.refusal == "" {
+			fmt.Fprintf(&b, "| %d | %s | %s |\n", c.number, c.name, c.note)
 		}
 	}
-	b.WriteString("\n## Refused\n\nThese get an error that programs take for \"do it another way\".\n\n| call | error | instead |\n|---|---|---|\n")
-	for _, c := range refused {
-		name, _ := nameOf(c.number)
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", name, c.refusal, instead[c.refusal])
-	}
-	b.WriteString("\nAll others get ENOSYS, as on a Linux that is older than the call. Programs meet these:\n\n| calls | why |\n|---|---|\n")
-	for _, m := range missing {
-		for name := range strings.SplitSeq(m.calls, ", ") {
-			if have[name] {
-				return nil, fmt.Errorf("%s is said to be missing, and the kernel serves it", name)
-			}
-		}
-		fmt.Fprintf(&b, "| %s | %s |\n", m.calls, m.why)
-	}
-	b.WriteString("\n## Answers that differ\n\nOf some 2,500 questions of `apps/probes` these have another answer than on Linux.\n\n| question | answer | why |\n|---|---|---|\n")
+	b.WriteString("\n## Refused\n\nAll that are not in this page get ENOSYS, as on a Linux that is older than the call.\n\n" +
+		"| calls | error | why, or what there is instead |\n|---|---|---|\n")
+	writeRefused(&b, all)
+	b.WriteString("\n## Answers that differ\n\nOf some 3,300 questions of `apps/probes` these have another answer than on Linux.\n\n| question | answer | why |\n|---|---|---|\n")
 	for line := range strings.Lines(string(list)) {
 		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "# ") {
 			continue
@@ -182,12 +155,33 @@ func pageOf(root string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// writeRefused has a line for the calls that get the same error for the same reason.
+func writeRefused(b *bytes.Buffer, all []call) {
+	type reason struct{ refusal, note string }
+	names := map[reason][]string{}
+	var order []reason
+	for _, c := range all {
+		if c.refusal == "" {
+			continue
+		}
+		r := reason{c.refusal, c.note}
+		if names[r] == nil {
+			order = append(order, r)
+		}
+		names[r] = append(names[r], c.name)
+	}
+	for _, r := range order {
+		fmt.Fprintf(b, "| %s | %s | %s |\n", strings.Join(names[r], ", "), r.refusal, r.note)
+	}
+}
+
 const head = `# What of Linux a machine answers
 
-Made by ` + "`go run ./ci/compat`" + ` from the kernel's source, and from the list of the tier linux ([testing.md](testing.md)). How the
-calls are served is in [kernel.md](kernel.md).
+Made by ` + "`go run ./ci/compat`" + ` from the kernel's source, and from the list of the tier linux
+([testing.md](testing.md)). How the calls are served is in [kernel.md](kernel.md).
 
-There is one process, number 1, which is root. It has no parent, no children, no other users and no network. A call
-answers what Linux answers, or it refuses; it never says yes to what was not done.
+There is one process, number 1, which is root. It has no parent, no children, no other users and no
+network. A call answers what Linux answers, or it refuses; it never says yes to what was not
+done.
 
 `

@@ -18,7 +18,7 @@ const (
 // Devices: virtio-mmio windows and the IOAPIC for ring 3, the LAPIC for ring 0.
 const (
 	userDevices   = 0xfea00000
-	kernelDevices = 0xfee00000
+	kernelDevices = abi.LAPICBase
 	devicesEnd    = 0xff000000
 )
 

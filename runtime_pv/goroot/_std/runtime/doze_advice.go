@@ -4,6 +4,7 @@ package runtime
 
 import (
 	"internal/runtime/doze/fs"
+	"internal/runtime/doze/linux"
 	"unsafe"
 )
 
@@ -30,11 +31,11 @@ func dozeMadvise(t *dozeThread, addr, n, advice uintptr) uintptr {
 	at, until := dozeSliceOf(t)
 	switch {
 	case advice > dozeAdviseUnlocked || advice > dozeAdviseDontNeed && advice < dozeAdviseFree:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case advice == 12 || advice == 13: // MERGEABLE, UNMERGEABLE
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case addr&(dozePage-1) != 0 || end < addr || n != 0 && end == addr:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case n == 0:
 		return 0
 	case at == 0:
@@ -65,16 +66,16 @@ func dozeAdvise(start, end uintptr, kind uint32, advice uintptr, until int64) (u
 	switch advice {
 	case dozeAdviseFree:
 		if object != 0 {
-			return 0, dozeEINVAL
+			return 0, linux.EINVAL
 		}
 	case dozeAdviseWipe:
 		if object != 0 {
-			return 0, dozeEINVAL
+			return 0, linux.EINVAL
 		}
 		return end, 0
 	case dozeAdviseRemove:
 		if kind&(dozeShared|dozeMayWrite) != dozeShared|dozeMayWrite {
-			return 0, dozeEACCES
+			return 0, linux.EACCES
 		}
 		return end, dozeTree.fs.Allocate(fs.Node(object), fs.PunchHole|fs.KeepSize, uint64(off), uint64(end-start))
 	case dozeAdvisePopRead, dozeAdvisePopWrite:
@@ -84,7 +85,7 @@ func dozeAdvise(start, end uintptr, kind uint32, advice uintptr, until int64) (u
 		return end, 0
 	}
 	if kind&dozeImage != 0 {
-		return 0, dozeEINVAL // the image is not there a second time
+		return 0, linux.EINVAL // the image is not there a second time
 	}
 	return dozeRelease(start, end, until), 0
 }
@@ -95,7 +96,7 @@ func dozePopulate(start, end uintptr, kind uint32, write bool, until int64) (uin
 	case kind&dozeImage != 0:
 		return end, 0
 	case kind&dozeCanRead == 0 || write && kind&dozeCanWrite == 0:
-		return 0, dozeEFAULT // as Linux says it of what can't be accessed
+		return 0, linux.EFAULT // as Linux says it of what can't be accessed
 	}
 	err := uintptr(0)
 	if write {
@@ -113,10 +114,10 @@ func dozePopulate(start, end uintptr, kind uint32, write bool, until int64) (uin
 			continue
 		}
 		if dozeReachable() < dozeReserve()+dozeTablePages {
-			return 0, dozeENOMEM
+			return 0, linux.ENOMEM
 		}
 		if dozeFill(va, err) != dozeFaultServed {
-			return 0, dozeEFAULT
+			return 0, linux.EFAULT
 		}
 	}
 	return end, 0
@@ -127,7 +128,7 @@ func dozeHole(start, end uintptr) uintptr {
 	for va := start; va < end; {
 		_, hi, kind := dozeMem.regions.Lookup(va)
 		if !dozeHas(kind) {
-			return dozeENOMEM
+			return linux.ENOMEM
 		}
 		va = hi
 	}
@@ -140,9 +141,9 @@ func dozeMsync(addr, n, flags uintptr) uintptr {
 	end := addr + alignUp(n, dozePage)
 	switch {
 	case flags&^(async|invalidate|sync) != 0 || flags&(async|sync) == async|sync || addr&(dozePage-1) != 0:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case end < addr || n != 0 && end == addr:
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	return dozeErr(dozeHole(addr, end))
 }
@@ -155,7 +156,7 @@ func dozeMlock(t *dozeThread, addr, n uintptr, unknown bool) uintptr {
 	at, until := dozeSliceOf(t)
 	switch {
 	case unknown || end < addr:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case at == 0:
 		at = addr
 	}
@@ -168,7 +169,7 @@ func dozeMlock(t *dozeThread, addr, n uintptr, unknown bool) uintptr {
 		write := kind&dozeCanWrite != 0
 		next, errno := dozePopulate(at, hi, kind, write, until)
 		if errno != 0 {
-			return dozeErr(dozeENOMEM)
+			return dozeErr(linux.ENOMEM)
 		}
 		if next < hi {
 			return dozeNextSlice(t, next)
@@ -181,7 +182,7 @@ func dozeMlock(t *dozeThread, addr, n uintptr, unknown bool) uintptr {
 func dozeMunlock(addr, n uintptr) uintptr {
 	end := alignUp(addr+n, dozePage)
 	if addr &^= dozePage - 1; end < addr {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	return dozeErr(dozeHole(addr, end))
 }
@@ -191,9 +192,9 @@ func dozeMincore(t *dozeThread, addr, n, vec uintptr) uintptr {
 	pages := alignUp(n, dozePage) / dozePage
 	switch {
 	case addr&(dozePage-1) != 0:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case addr+pages*dozePage < addr || n != 0 && pages == 0:
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	done, until := dozeSliceOf(t)
 	for done < pages {
@@ -203,14 +204,14 @@ func dozeMincore(t *dozeThread, addr, n, vec uintptr) uintptr {
 			va := addr + (done+i)*dozePage
 			_, _, kind := dozeMem.regions.Lookup(va)
 			if !dozeHas(kind) {
-				return dozeErr(dozeENOMEM)
+				return dozeErr(linux.ENOMEM)
 			}
 			if e, _ := dozeLeaf(va); e != 0 || kind&dozeImage != 0 || dozeFilled(va) {
 				in[i] = 1
 			}
 		}
 		if !dozeCopyOut(vec+done, uintptr(unsafe.Pointer(&in)), k) {
-			return dozeErr(dozeEFAULT)
+			return dozeErr(linux.EFAULT)
 		}
 		if done += k; done < pages && dozeNow() > until {
 			return dozeNextSlice(t, done)

@@ -7,7 +7,6 @@ package runtime
 
 import (
 	"internal/runtime/atomic"
-	"math"
 )
 
 var dozeAgentState struct {
@@ -74,9 +73,10 @@ func dozeAgentWaits() bool {
 	return dozeAgentState.asked.Load() != 0 && dozeAgentState.idle.Load()
 }
 
-// What the program dropped goes back once the machine has been quiet for
-// dozeTidyAfter, if its heap has grown by dozeTidyMuch since that was done last, or
-// has: one collection, and one wake-up, for each such burst.
+// What the program dropped goes back once the machine has been quiet for dozeTidyAfter,
+// if since that was done last the heap has grown by dozeTidyMuch, or has as much more that
+// is free: what a program holds for long and then drops is no growth. That is one
+// collection, and one wake-up, for each such burst.
 const (
 	dozeTidyMuch  = 32 << 20
 	dozeTidyStep  = 4 << 20       // growth that says that the burst goes on
@@ -85,7 +85,9 @@ const (
 
 var dozeTidy struct {
 	kept  uint64 // bytes the heap had after the last time
-	seen  uint64 // and has now, about
+	left  uint64 // how many of these were free
+	seen  uint64 // what it has now, about
+	freed uint64 // how many of these are free
 	since int64  // since when, 0 if there is nothing to do
 }
 
@@ -97,13 +99,14 @@ func dozeHeap() uint64 { return gcController.heapInUse.load() + gcController.hea
 
 // dozeTidyDeadline is when to tidy up if nothing happens until then.
 func dozeTidyDeadline() int64 {
-	s, heap := &dozeTidy, dozeHeap()
-	if s.kept = min(s.kept, heap); heap < s.kept+dozeTidyMuch || dozeSched.sysmon == nil {
+	s, heap, free := &dozeTidy, dozeHeap(), gcController.heapFree.load()
+	s.kept, s.left = min(s.kept, heap), min(s.left, free)
+	if heap < s.kept+dozeTidyMuch && free < s.left+dozeTidyMuch || dozeSched.sysmon == nil {
 		s.since = 0
 		return dozeForever
 	}
-	if s.since == 0 || heap > s.seen+dozeTidyStep {
-		s.seen, s.since = heap, dozeNow()
+	if s.since == 0 || heap > s.seen+dozeTidyStep || free > s.freed+dozeTidyStep {
+		s.seen, s.freed, s.since = heap, free, dozeNow()
 	}
 	return s.since + dozeTidyAfter
 }
@@ -116,6 +119,7 @@ func dozeTidyUp() {
 	}
 	free, keep := gcController.heapFree.load(), gcController.heapInUse.load()/10
 	dozeScavenge(uintptr(free - min(free, keep)))
+	atomic.Store64(&dozeTidy.left, gcController.heapFree.load())
 	atomic.Store64(&dozeTidy.kept, dozeHeap())
 }
 
@@ -171,6 +175,9 @@ func dozeHeapHasLet() bool {
 	return free > dozeTidyStep && free > used/10 && atomic.Load(&memstats.numgc) != dozeGaveUp.Load()
 }
 
+// dozeNoLimit is what setMemoryLimit takes for none (debug.SetMemoryLimit).
+const dozeNoLimit = int64(^uint64(0) >> 1)
+
 // dozeLimit is the limit of the collector that follows the machine's memory.
 var dozeLimit struct {
 	base uintptr // frames in use before the runtime began
@@ -199,7 +206,7 @@ func dozeSetLimit(pages uintptr) {
 		want = l.own
 	}
 	l.ours = want
-	if l.own == want && want == math.MaxInt64 {
+	if l.own == want && want == dozeNoLimit {
 		l.ours, l.own = 0, 0
 	}
 	if want != now {

@@ -4,6 +4,7 @@ package runtime
 // earliest first, so that any number of them costs a logarithm.
 
 import (
+	"internal/runtime/doze/linux"
 	"internal/runtime/sys"
 	"unsafe"
 )
@@ -106,7 +107,7 @@ func dozeExpire(now int64) {
 		t := (*dozeThread)(dozePtr(uintptr(unsafe.Pointer(a)) &^ (dozeThreadSize - 1)))
 		dozeFutexDequeue(t)
 		if t.state == dozeStateFutexWait {
-			t.rax = dozeErr(dozeETIMEDOUT)
+			t.rax = dozeErr(linux.ETIMEDOUT)
 		}
 		dozeReadyFirst(t)
 	}

@@ -10,6 +10,7 @@ import (
 	"internal/runtime/doze/balloon"
 	"internal/runtime/doze/mem"
 	"internal/runtime/doze/mmio"
+	"internal/runtime/doze/virtio/spec"
 )
 
 var dozeBalloon struct {
@@ -226,9 +227,7 @@ func dozeReclaim() bool {
 // a thread became ready for that, and when the machine should be awake for it.
 func dozeMemoryIdle() (ready bool, tidy int64) {
 	b := &dozeBalloon
-	if dozeMem.frames.Fresh() >= dozeReportFew {
-		dozeReportFree(dozeForever)
-	}
+	dozeReportAll()
 	if tidy = dozeTidyDeadline(); tidy <= dozeNow() {
 		dozeTidyDue.Store(1)
 		dozeTidy.since = 0
@@ -251,12 +250,12 @@ func dozeBalloonStats() {
 		tag   uint16
 		value uint64
 	}{
-		{balloon.StatSwapIn, 0}, {balloon.StatSwapOut, 0}, {balloon.StatMajorFaults, 0},
-		{balloon.StatMinorFaults, dozeFaults},
-		{balloon.StatFree, uint64(free * dozePage)},
-		{balloon.StatTotal, uint64(dozeTotalPages() * dozePage)},
-		{balloon.StatAvailable, uint64((free + spare) * dozePage)},
-		{balloon.StatCaches, uint64(dozeTree.fs.Pages() * dozePage)},
+		{spec.StatSwapIn, 0}, {spec.StatSwapOut, 0}, {spec.StatMajorFaults, 0},
+		{spec.StatMinorFaults, dozeFaults},
+		{spec.StatFree, uint64(free * dozePage)},
+		{spec.StatTotal, uint64(dozeTotalPages() * dozePage)},
+		{spec.StatAvailable, uint64((free + spare) * dozePage)},
+		{spec.StatCaches, uint64(dozeTree.fs.Pages() * dozePage)},
 	} {
 		b.dev.SetStat(uintptr(i), s.tag, s.value)
 	}

@@ -21,7 +21,6 @@ var dozeBootInfo struct {
 	seed       [4]uint64
 	rdrand     bool
 	forceHalt  bool
-	strace     bool
 	cpus       uint32
 	most       uint32 // vCPUs that there can come to be
 	vmm, accel dozeWord
@@ -77,13 +76,12 @@ func dozeBoot(machine uintptr) {
 	dozeGate(abi.ReqHideLow, 0, 0, 0, 0, 0)
 	dozeStartVCPUs(&list)
 	dozeFirstThread(v, stack)
-	dozeMoveInit(dozeBootInfo.most)
+	dozeHotplugInit(dozeBootInfo.most)
 }
 
 var dozeNestedXsave [4096 + 64]byte
 
-// dozeInfo is struct hvm_start_info, read (Xen pvh.pandoc; kernel/abi has no
-// copy since no one else of ours reads it).
+// dozeInfo is struct hvm_start_info, read (kernel/abi).
 type dozeInfo struct {
 	cmdline, memmap uintptr
 	entries         uintptr
@@ -91,15 +89,14 @@ type dozeInfo struct {
 }
 
 func dozeStartInfo(p uintptr) (i dozeInfo) {
-	const magic, lowEnd = 0x336ec578, 1 << 20
-	if p == 0 || p >= lowEnd || mmio.Load32(p) != magic || mmio.Load32(p+4) < 1 {
+	if p == 0 || p >= abi.StartLimit || mmio.Load32(p) != abi.StartMagic || mmio.Load32(p+abi.StartVersion) < 1 {
 		dozeFatal("the loader gave no PVH start info of version 1 below 1 MiB")
 	}
-	i.cmdline = uintptr(mmio.Load64(p + 24))
-	i.rsdp = uintptr(mmio.Load64(p + 32))
-	i.memmap = uintptr(mmio.Load64(p + 40))
-	i.entries = uintptr(mmio.Load32(p + 48))
-	if i.cmdline >= lowEnd || i.memmap == 0 || i.memmap+i.entries*24 > lowEnd {
+	i.cmdline = uintptr(mmio.Load64(p + abi.StartCmdline))
+	i.rsdp = uintptr(mmio.Load64(p + abi.StartRSDP))
+	i.memmap = uintptr(mmio.Load64(p + abi.StartMemmap))
+	i.entries = uintptr(mmio.Load32(p + abi.StartMemmapCount))
+	if i.cmdline >= abi.StartLimit || i.memmap == 0 || i.memmap+i.entries*abi.MemmapSize > abi.StartLimit {
 		dozeFatal("the loader's memory map or command line is not below 1 MiB")
 	}
 	return
@@ -210,15 +207,14 @@ func dozeMapEarly(va, pa, size, early uintptr) uintptr {
 
 // dozeReadMap reads the RAM entries of the loader's map, whole pages, ascending.
 func dozeReadMap(info *dozeInfo, ram *[32]dozeRange) int {
-	const typeRAM = 1
 	n := 0
 	for i := uintptr(0); i < info.entries; i++ {
-		e := info.memmap + i*24
-		if mmio.Load32(e+16) != typeRAM {
+		e := info.memmap + i*abi.MemmapSize
+		if mmio.Load32(e+abi.MemmapType) != abi.MemmapRAM {
 			continue
 		}
-		r := dozeRange{lo: alignUp(uintptr(mmio.Load64(e)), dozePage)}
-		r.hi = (uintptr(mmio.Load64(e)) + uintptr(mmio.Load64(e+8))) &^ (dozePage - 1)
+		r := dozeRange{lo: alignUp(uintptr(mmio.Load64(e+abi.MemmapAddr)), dozePage)}
+		r.hi = (uintptr(mmio.Load64(e+abi.MemmapAddr)) + uintptr(mmio.Load64(e+abi.MemmapBytes))) &^ (dozePage - 1)
 		if r.lo >= r.hi || n == len(ram) {
 			continue
 		}

@@ -3,6 +3,8 @@ package runtime
 // The clocks of a program (clock_gettime(2)), and the one way from a time that a call
 // names to a deadline of the kernel's.
 
+import "internal/runtime/doze/linux"
+
 // Clocks (linux/time.h).
 const (
 	dozeClockRealtime        = 0
@@ -37,7 +39,7 @@ const dozeMostSeconds = 1 << 33
 func (ts dozeTimespec) ns() (ns int64, errno uintptr) {
 	switch {
 	case ts.sec < 0 || ts.nsec < 0 || ts.nsec >= 1e9:
-		return 0, dozeEINVAL
+		return 0, linux.EINVAL
 	case ts.sec > dozeMostSeconds:
 		return dozeForever, 0
 	}
@@ -46,7 +48,7 @@ func (ts dozeTimespec) ns() (ns int64, errno uintptr) {
 
 func (tv dozeTimeval) ns() (ns int64, errno uintptr) {
 	if tv.usec < 0 || tv.usec >= 1e6 {
-		return 0, dozeEINVAL
+		return 0, linux.EINVAL
 	}
 	return dozeTimespec{tv.sec, tv.usec * 1000}.ns()
 }
@@ -57,7 +59,7 @@ func (tv dozeTimeval) ns() (ns int64, errno uintptr) {
 func dozeDeadline(clock, flags, p uintptr) (deadline int64, errno uintptr) {
 	var ts dozeTimespec
 	if !dozeGet(p, &ts) {
-		return 0, dozeEFAULT
+		return 0, linux.EFAULT
 	}
 	ns, errno := ts.ns()
 	return dozeDeadlineAt(clock, flags, ns), errno
@@ -124,7 +126,7 @@ func dozeClockRead(t *dozeThread, clock uintptr) (ns int64, ok bool) {
 func dozeClockGettime(t *dozeThread, clock, p uintptr) uintptr {
 	ns, ok := dozeClockRead(t, clock)
 	if !ok {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	ts := dozeTimespecOf(ns)
 	return dozePutOr(p, &ts, 0)
@@ -133,7 +135,7 @@ func dozeClockGettime(t *dozeThread, clock, p uintptr) uintptr {
 // dozeClockGetres serves clock_getres(2): every clock counts nanoseconds.
 func dozeClockGetres(t *dozeThread, clock, p uintptr) uintptr {
 	if _, ok := dozeClockRead(t, clock); !ok {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	if p == 0 {
 		return 0
@@ -145,22 +147,22 @@ func dozeClockGetres(t *dozeThread, clock, p uintptr) uintptr {
 // dozeClockSettime serves clock_settime(2): the wall clock is the host's.
 func dozeClockSettime(t *dozeThread, clock, p uintptr) uintptr {
 	if int32(clock) > dozeClockRealtime {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	if _, errno := dozeDeadline(clock, dozeTimerAbstime, p); errno != 0 {
 		return dozeErr(errno)
 	}
 	if _, ok := dozeClockRead(t, clock); !ok {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
-	return dozeErr(dozeEPERM)
+	return dozeErr(linux.EPERM)
 }
 
 // dozeGettimeofday serves gettimeofday(2). There is no time zone.
 func dozeGettimeofday(p, zone uintptr) uintptr {
 	tv, none := dozeTimevalOf(dozeWallNow()), uint64(0)
 	if p != 0 && !dozePut(p, &tv) || zone != 0 && !dozePut(zone, &none) {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	return 0
 }
@@ -189,12 +191,12 @@ func dozeNoSleep(t *dozeThread, clock uintptr) (errno uintptr) {
 	const kind, descriptor = 3, 3
 	if id := int32(clock); id < 0 && id&kind != descriptor {
 		if of, ok := dozeCPUClock(t, id); !ok || of == t {
-			return dozeEINVAL
+			return linux.EINVAL
 		}
 	} else if _, ok := dozeClockRead(t, clock); !ok && id >= 0 {
-		return dozeEINVAL
+		return linux.EINVAL
 	}
-	return dozeENOTSUP
+	return linux.EOPNOTSUPP
 }
 
 // dozeClockNanosleep serves clock_nanosleep(2) by clocks that go on by themselves.

@@ -7,6 +7,8 @@ import (
 	"internal/runtime/doze/abi"
 	"internal/runtime/doze/mmio"
 	transport "internal/runtime/doze/virtio/mmio"
+	"internal/runtime/doze/virtio/spec"
+	"unsafe"
 )
 
 // dozeWord is a short word kept from the command line.
@@ -147,12 +149,17 @@ func dozeReadCommandLine(p uintptr) (want uint32) {
 			v, _ := w.number(p)
 			i.seed[0] ^= v
 		}
+		if p := w.after("doze.hostname="); p != 0 {
+			dozeSetHostname(unsafe.String((*byte)(unsafe.Pointer(p)), int(w.p-p)))
+		}
 		if p := w.after("doze.cwd="); p != 0 && w.p-p < dozePathMax {
 			to := dozeAddr(&dozeTree.first[0])
 			dozeTree.firstLen = w.decode(p, to) - 1 - to
 		}
 		dozeTree.writable = dozeTree.writable || w.is("doze.tree=rw")
-		i.strace = i.strace || w.is("doze.strace")
+		if p := w.after("doze.strace="); p != 0 {
+			dozeTraceInit(unsafe.String((*byte)(unsafe.Pointer(p)), int(w.p-p)))
+		}
 		i.forceHalt = i.forceHalt || w.is("doze.idle=hlt")
 		if w.is("doze.smp=none") {
 			dozeSMP = 0
@@ -211,9 +218,9 @@ func dozeDeviceAdd(base, line uintptr) {
 		return
 	}
 	switch device, _ := (transport.Regs{Base: base}).Probe(); device {
-	case transport.DeviceConsole:
+	case spec.DeviceConsole:
 		dozeConsoleAdd(base, line)
-	case transport.DeviceBalloon:
+	case spec.DeviceBalloon:
 		dozeBalloonAdd(base, i, line)
 	}
 }

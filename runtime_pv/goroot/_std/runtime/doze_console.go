@@ -6,6 +6,7 @@ package runtime
 
 import (
 	"internal/runtime/doze/abi"
+	"internal/runtime/doze/linux"
 	"internal/runtime/doze/mmio"
 	"internal/runtime/doze/virtio/console"
 )
@@ -146,11 +147,11 @@ func dozeConsoleWrite(t *dozeThread, f *dozeFile, s dozeParts) uintptr {
 			t.sent = 0
 			t.done += uintptr(written)
 			dozeNotify(dozeStreamAddr(stream), dozeEveryone) // some may wait for a ticket
-			if errno == dozeEPIPE {
+			if linux.Errno(errno) == linux.EPIPE {
 				dozeRaise(t, _SIGPIPE, dozeSiUser)
 			}
 			if errno != 0 {
-				return t.wrote(uintptr(errno))
+				return t.wrote(linux.Errno(errno))
 			}
 		}
 		if t.done == s.n {
@@ -169,7 +170,7 @@ func dozeConsoleWrite(t *dozeThread, f *dozeFile, s dozeParts) uintptr {
 		part := min(s.n-t.done, room)
 		part -= s.read(at, t.done, part)
 		if part == 0 {
-			return t.wrote(dozeEFAULT)
+			return t.wrote(linux.EFAULT)
 		}
 		t.sent = uint32(c.Put(part)) + 1
 		t.sentTo = uint32(stream)

@@ -4,6 +4,7 @@ package runtime
 // epoll(7) and poll(2).
 
 import (
+	"internal/runtime/doze/linux"
 	"internal/runtime/sys"
 	"unsafe"
 )
@@ -33,19 +34,10 @@ const (
 
 // dozeReadiness is what can be done with an open file without waiting.
 func dozeReadiness(f *dozeFile) uint32 {
-	switch f.kind {
-	case dozeFilePipeIn, dozeFilePipeOut:
-		return dozePipeReadiness(f)
-	case dozeFileCounter:
-		return dozeCounterReadiness(f)
-	case dozeFileInput:
-		return dozeInputReadiness()
-	case dozeFileEpoll:
-		return dozeEpollReadiness(dozeEpollOf(f))
-	case dozeFileConsole:
-		return dozePollWrite
+	if f.ops.ready == nil {
+		return dozePollRead | dozePollWrite
 	}
-	return dozePollRead | dozePollWrite
+	return f.ops.ready(f)
 }
 
 // dozePollers is what calls of poll wait on: any event at all.
@@ -128,24 +120,24 @@ func (e *dozeEpoll) take() *dozeWatch {
 // dozeEpollCreateSize serves epoll_create(2), whose size is but a number.
 func dozeEpollCreateSize(size uintptr) uintptr {
 	if int32(size) <= 0 {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	return dozeEpollCreate(0)
 }
 
 // dozeEpollCreate serves epoll_create1(2).
 func dozeEpollCreate(flags uintptr) uintptr {
-	if flags&^dozeOCloexec != 0 {
-		return dozeErr(dozeEINVAL)
+	if flags&^linux.OCloexec != 0 {
+		return dozeErr(linux.EINVAL)
 	}
 	at := dozeSlotAlloc()
 	if at == 0 {
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
-	f := dozeNewFile(dozeFileEpoll, dozeORdwr)
+	f := dozeNewFile(&dozeEpollOps, linux.ORdwr)
 	if f == nil {
 		dozeSlotFree(at)
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	f.obj = at
 	dozeEpollOf(f).file = f
@@ -161,12 +153,6 @@ func dozeEpollEnd(f *dozeFile) {
 	dozeSlotFree(f.obj)
 }
 
-// dozePollable tells the open files that epoll takes: not those that never make
-// anyone wait, and no epoll.
-func dozePollable(f *dozeFile) bool {
-	return f.kind == dozeFileConsole || dozeIsStream(f) && f.kind != dozeFileEpoll
-}
-
 // dozeEpollEvent is struct epoll_event, which is packed.
 type dozeEpollEvent struct {
 	events uint32
@@ -179,37 +165,37 @@ func dozeEpollCtl(epfd, op, fd, event uintptr) uintptr {
 	op = uintptr(uint32(op))
 	var arg dozeEpollEvent
 	if op != del && !dozeGet(event, &arg) {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	ep, f := dozeUsable(epfd), dozeUsable(fd)
 	switch {
 	case ep == nil || f == nil:
-		return dozeErr(dozeEBADF)
-	case !dozePollable(f) && f.kind != dozeFileEpoll:
-		return dozeErr(dozeEPERM)
-	case ep.kind != dozeFileEpoll || f.kind == dozeFileEpoll:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EBADF)
+	case !f.ops.polls && f.ops.kind != dozeFileEpoll:
+		return dozeErr(linux.EPERM)
+	case ep.ops.kind != dozeFileEpoll || f.ops.kind == dozeFileEpoll:
+		return dozeErr(linux.EINVAL)
 	case op != del && arg.events&dozeEpollExclusive != 0 && (op == mod || arg.events&^dozeExclusiveOK != 0):
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	e := dozeEpollOf(ep)
 	w := e.find(f, uint32(fd))
 	switch {
 	case op == add && w != nil:
-		return dozeErr(dozeEEXIST)
+		return dozeErr(linux.EEXIST)
 	case op == add:
 		if w = dozeWatchNew(e, f, uint32(fd)); w == nil {
-			return dozeErr(dozeENOMEM)
+			return dozeErr(linux.ENOMEM)
 		}
 	case op != del && op != mod:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case w == nil:
-		return dozeErr(dozeENOENT)
+		return dozeErr(linux.ENOENT)
 	case op == del:
 		dozeWatchEnd(w)
 		return 0
 	case w.events&dozeEpollExclusive != 0:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	w.events, w.data = arg.events|dozePollAlways, arg.data
 	if w.ready() != 0 {
@@ -227,8 +213,7 @@ func (e *dozeEpoll) find(f *dozeFile, fd uint32) *dozeWatch {
 	return w
 }
 
-// ready is which of the events that are watched for there are now: none after one
-// shot was fired.
+// ready returns the watched events that hold now, or 0 after a one-shot watch has fired.
 func (w *dozeWatch) ready() uint32 { return dozeReadiness(w.file) & w.events }
 
 func dozeWatchNew(e *dozeEpoll, f *dozeFile, fd uint32) *dozeWatch {
@@ -275,7 +260,8 @@ func dozeWatchEnd(w *dozeWatch) {
 }
 
 // dozeEpollReadiness drops watches that have no events any more.
-func dozeEpollReadiness(e *dozeEpoll) uint32 {
+func dozeEpollReadiness(f *dozeFile) uint32 {
+	e := dozeEpollOf(f)
 	for e.first != nil {
 		if e.first.ready() != 0 {
 			return dozePollRead
@@ -290,14 +276,14 @@ func dozeEpollWait(t *dozeThread, epfd, out, most uintptr, deadline int64) uintp
 	const size = 12 // of a dozeEpollEvent
 	f := dozeCallFd(epfd)
 	switch {
-	case f == nil || f.flags&dozeOPath != 0:
-		return dozeErr(dozeEBADF)
+	case f == nil || f.flags&linux.OPath != 0:
+		return dozeErr(linux.EBADF)
 	case int32(most) <= 0 || int32(most) > (1<<31-1)/size:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case !dozeRangeOK(out, uintptr(uint32(most))*size):
-		return dozeErr(dozeEFAULT)
-	case f.kind != dozeFileEpoll:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EFAULT)
+	case f.ops.kind != dozeFileEpoll:
+		return dozeErr(linux.EINVAL)
 	}
 	e := dozeEpollOf(f)
 	if n := e.collect(out, uintptr(uint32(most))); n != 0 {
@@ -331,7 +317,7 @@ func (e *dozeEpoll) collect(out, most uintptr) uintptr {
 		if !dozePut(out+n*unsafe.Sizeof(event), &event) {
 			e.append(w)
 			if n == 0 {
-				return dozeErr(dozeEFAULT)
+				return dozeErr(linux.EFAULT)
 			}
 			return n
 		}
@@ -355,14 +341,14 @@ type dozePollFd struct {
 // dozePoll serves poll(2).
 func dozePoll(t *dozeThread, fds, n uintptr, deadline int64) uintptr {
 	if n = uintptr(uint32(n)); n > dozeFds.limit {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	var found uintptr
 	for i := uintptr(0); i < n; i++ {
 		var p dozePollFd
 		at := fds + i*unsafe.Sizeof(p)
 		if !dozeGet(at, &p) {
-			return dozeErr(dozeEFAULT)
+			return dozeErr(linux.EFAULT)
 		}
 		p.revents = 0
 		if f := dozeUsable(uintptr(p.fd)); p.fd >= 0 && f == nil {
@@ -371,7 +357,7 @@ func dozePoll(t *dozeThread, fds, n uintptr, deadline int64) uintptr {
 			p.revents = uint16(dozeReadiness(f)) & (p.events | dozePollAlways)
 		}
 		if !dozePut(at, &p) {
-			return dozeErr(dozeEFAULT)
+			return dozeErr(linux.EFAULT)
 		}
 		if p.revents != 0 {
 			found++

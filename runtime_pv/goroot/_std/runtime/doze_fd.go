@@ -3,50 +3,25 @@ package runtime
 // Descriptors and the open files behind them, as POSIX has them: dup'ed
 // descriptors share an open file, and with it position and flags.
 
-import "internal/runtime/sys"
+import (
+	"internal/runtime/doze/linux"
+	"internal/runtime/sys"
+)
 
 const (
 	dozeMaxFiles = 65536 // descriptors
 	dozeFileSize = 64    // bytes of a dozeFile
 )
 
-// Kinds of open files.
-const (
-	dozeFileNone = iota
-	dozeFileConsole
-	dozeFileNull
-	dozeFileZero
-	dozeFileRandom
-	dozeFileText    // a snapshot of text in a page of its own
-	dozeFilePipeIn  // the end of a pipe that is read
-	dozeFilePipeOut // the end that is written
-	dozeFileCounter // an eventfd
-	dozeFileEpoll
-	dozeFileInput // standard input
-)
-
-// Flags of an open file (asm-generic/fcntl.h).
-const (
-	dozeOAccess   = 3
-	dozeORdonly   = 0
-	dozeOWronly   = 1
-	dozeORdwr     = 2
-	dozeOAppend   = 0o2000
-	dozeONonblock = 0o4000
-	dozeOLarge    = 0o100000 // O_LARGEFILE: every file that open(2) opens may be
-	dozeOCloexec  = 0o2000000
-)
-
 // dozeFile is an open file ("open file description").
 type dozeFile struct {
 	_     sys.NotInHeap
-	kind  uint32
+	ops   *dozeFileOps
 	flags uint32 // as fcntl F_GETFL shows them
 	refs  int32  // descriptors, and calls under way
 	aux   uint32
 	pos   uintptr
-	size  uintptr   // of a text
-	obj   uintptr   // what it is open on: a stream, a page of text, an inode, ...
+	obj   uintptr   // what it is open on: a node, a pipe, an epoll ...
 	watch uintptr   // who wants to hear of events on it
 	next  *dozeFile // when free
 }
@@ -84,7 +59,7 @@ func dozeFd(fd uintptr) *dozeFile {
 // dozeUsable returns the open file of a descriptor that is for more than a place in
 // the tree, nil if there is none.
 func dozeUsable(fd uintptr) *dozeFile {
-	if f := dozeFd(fd); f != nil && f.flags&dozeOPath == 0 {
+	if f := dozeFd(fd); f != nil && f.flags&linux.OPath == 0 {
 		return f
 	}
 	return nil
@@ -92,7 +67,7 @@ func dozeUsable(fd uintptr) *dozeFile {
 
 // dozeNewFile returns an open file that no descriptor refers to yet, or nil
 // without memory.
-func dozeNewFile(kind, flags uint32) *dozeFile {
+func dozeNewFile(ops *dozeFileOps, flags uint32) *dozeFile {
 	d := &dozeFds
 	f := d.unused
 	if f != nil {
@@ -105,7 +80,7 @@ func dozeNewFile(kind, flags uint32) *dozeFile {
 		f = (*dozeFile)(dozePtr(at))
 		d.files++
 	}
-	*f = dozeFile{kind: kind, flags: flags}
+	*f = dozeFile{ops: ops, flags: flags}
 	return f
 }
 
@@ -120,11 +95,11 @@ func dozeInstall(f *dozeFile, low, cloexec uintptr) uintptr {
 	}
 	if fd >= d.limit {
 		dozeDrop(f)
-		return dozeErr(dozeEMFILE)
+		return dozeErr(linux.EMFILE)
 	}
 	if !dozeReach(fd) {
 		dozeDrop(f)
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	if low <= d.low {
 		d.low = fd + 1
@@ -156,7 +131,7 @@ func dozeDrop(f *dozeFile) {
 		return
 	}
 	dozeFileEnd(f)
-	f.kind = dozeFileNone
+	f.ops = nil
 	f.next = dozeFds.unused
 	dozeFds.unused = f
 }
@@ -165,11 +140,11 @@ func dozeDrop(f *dozeFile) {
 func dozeFdInit() {
 	dozeFds.limit = dozeMaxFiles
 	for fd := uintptr(0); fd < 3; fd++ {
-		kind, flags := uint32(dozeFileConsole), uint32(dozeORdwr)
+		ops, flags := &dozeConsoleOps, uint32(linux.ORdwr)
 		if fd == 0 {
-			kind, flags = dozeFileInput, dozeORdonly
+			ops, flags = &dozeInputOps, linux.ORdonly
 		}
-		f := dozeNewFile(kind, flags)
+		f := dozeNewFile(ops, flags)
 		if f == nil || dozeInstall(f, 0, 0) != fd {
 			dozeFatal("no memory for the standard streams")
 		}
@@ -184,7 +159,7 @@ func dozeClose(fd uintptr) uintptr {
 	fd = uintptr(uint32(fd))
 	f := dozeFd(fd)
 	if f == nil {
-		return dozeErr(dozeEBADF)
+		return dozeErr(linux.EBADF)
 	}
 	dozeUnlockAll(f, nil) // a close of any descriptor ends the process's locks
 	dozeSetDescriptor(fd, nil, 0)
@@ -197,7 +172,7 @@ func dozeClose(fd uintptr) uintptr {
 func dozeDup(fd, low, cloexec uintptr) uintptr {
 	f := dozeFd(fd)
 	if f == nil {
-		return dozeErr(dozeEBADF)
+		return dozeErr(linux.EBADF)
 	}
 	return dozeInstall(f, low, cloexec)
 }
@@ -207,7 +182,7 @@ func dozeCloseRange(first, last, flags uintptr) uintptr {
 	const unshare, cloexec = 2, 4
 	first, last = uintptr(uint32(first)), uintptr(uint32(last))
 	if flags = uintptr(uint32(flags)); flags&^(unshare|cloexec) != 0 || first > last {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	for fd := first; fd <= last && fd < dozeFds.high; fd++ {
 		if flags&cloexec == 0 {
@@ -224,14 +199,14 @@ func dozeDup3(from, to, flags uintptr, three bool) uintptr {
 	from, to = uintptr(uint32(from)), uintptr(uint32(to))
 	f := dozeFd(from)
 	switch {
-	case three && (from == to || flags&^dozeOCloexec != 0):
-		return dozeErr(dozeEINVAL)
+	case three && (from == to || flags&^linux.OCloexec != 0):
+		return dozeErr(linux.EINVAL)
 	case from == to && f != nil:
 		return to
 	case f == nil || to >= dozeFds.limit:
-		return dozeErr(dozeEBADF)
+		return dozeErr(linux.EBADF)
 	case !dozeReach(to):
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	f.refs++
 	if dozeFd(to) != nil {
@@ -243,7 +218,7 @@ func dozeDup3(from, to, flags uintptr, three bool) uintptr {
 
 // dozeCloexec turns O_CLOEXEC into FD_CLOEXEC.
 func dozeCloexec(flags uintptr) uintptr {
-	if flags&dozeOCloexec != 0 {
+	if flags&linux.OCloexec != 0 {
 		return 1
 	}
 	return 0
@@ -254,16 +229,16 @@ func dozeFcntl(fd, cmd, arg uintptr) uintptr {
 	const (
 		dupFd, getFd, setFd, getFl, setFl = 0, 1, 2, 3, 4
 		dupFdCloexec                      = 1030
-		changeable                        = dozeOAppend | dozeONonblock
+		changeable                        = linux.OAppend | linux.ONonblock
 	)
 	f := dozeCallFd(fd)
 	if f == nil {
-		return dozeErr(dozeEBADF)
+		return dozeErr(linux.EBADF)
 	}
 	switch cmd = uintptr(uint32(cmd)); cmd {
 	case dupFd, dupFdCloexec:
 		if arg = uintptr(uint32(arg)); arg >= dozeFds.limit {
-			return dozeErr(dozeEINVAL)
+			return dozeErr(linux.EINVAL)
 		}
 		return dozeDup(fd, arg, uintptr(dozeBit(cmd == dupFdCloexec)))
 	case getFd:
@@ -274,8 +249,8 @@ func dozeFcntl(fd, cmd, arg uintptr) uintptr {
 	case getFl:
 		return uintptr(f.flags)
 	}
-	if f.flags&dozeOPath != 0 {
-		return dozeErr(dozeEBADF)
+	if f.flags&linux.OPath != 0 {
+		return dozeErr(linux.EBADF)
 	}
 	switch cmd {
 	case setFl:
@@ -286,5 +261,5 @@ func dozeFcntl(fd, cmd, arg uintptr) uintptr {
 	case dozeSetPipeSize, dozeGetPipeSize:
 		return dozePipeFcntl(f, cmd, arg)
 	}
-	return dozeErr(dozeEINVAL)
+	return dozeErr(linux.EINVAL)
 }

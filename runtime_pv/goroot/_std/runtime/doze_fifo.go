@@ -3,25 +3,28 @@ package runtime
 // FIFOs (fifo(7)): names for pipes. The node of one knows the pipe while an end of
 // it is open, or somebody waits for the other end.
 
-import "internal/runtime/doze/fs"
+import (
+	"internal/runtime/doze/fs"
+	"internal/runtime/doze/linux"
+)
 
 // dozeOpenFifo opens a FIFO, which is held for it. Unless it is O_NONBLOCK it
 // waits until the other end is opened too. Both ends at once can't be had.
 func dozeOpenFifo(n fs.Node, flags uint32, cloexec uintptr) uintptr {
 	t := &dozeTree.fs
-	write := flags&dozeOAccess == dozeOWronly
+	write := flags&linux.OAccess == linux.OWronly
 	at := t.Attached(n)
 	switch {
-	case flags&dozeOAccess == dozeORdwr:
+	case flags&linux.OAccess == linux.ORdwr:
 		t.Release(n)
-		return dozeErr(dozeEINVAL)
-	case write && flags&dozeONonblock != 0 && (at == 0 || (*dozePipe)(dozePtr(at)).in == nil):
+		return dozeErr(linux.EINVAL)
+	case write && flags&linux.ONonblock != 0 && (at == 0 || (*dozePipe)(dozePtr(at)).in == nil):
 		t.Release(n)
-		return dozeErr(fs.ENXIO)
+		return dozeErr(linux.ENXIO)
 	case at == 0:
 		if at = dozeSlotAlloc(); at == 0 {
 			t.Release(n)
-			return dozeErr(dozeENOMEM)
+			return dozeErr(linux.ENOMEM)
 		}
 		q := (*dozePipe)(dozePtr(at))
 		q.size, q.node = dozePipeSize, n
@@ -37,7 +40,7 @@ func (q *dozePipe) openEnd(write bool, flags uint32, cloexec uintptr) uintptr {
 	f := q.opened(write, flags)
 	if f == nil {
 		q.free()
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	dozeNotify(q.openers(), dozeEveryone)
 	return dozeFifoMeet(f, cloexec)
@@ -47,7 +50,7 @@ func (q *dozePipe) openEnd(write bool, flags uint32, cloexec uintptr) uintptr {
 // opened too.
 func dozeFifoMeet(f *dozeFile, cloexec uintptr) uintptr {
 	q := dozePipeOf(f)
-	if f.flags&dozeONonblock == 0 && !q.met(f) {
+	if f.flags&linux.ONonblock == 0 && !q.met(f) {
 		return dozeWaitOn(f, q.openers())
 	}
 	return dozeInstall(f, 0, cloexec)
@@ -58,11 +61,11 @@ func (q *dozePipe) openers() uintptr { return q.readers() + 16 }
 
 // opened makes an open file of an end.
 func (q *dozePipe) opened(write bool, flags uint32) *dozeFile {
-	kind, end, opened, others := uint32(dozeFilePipeIn), &q.in, &q.ins, q.outs
+	ops, end, opened, others := &dozePipeInOps, &q.in, &q.ins, q.outs
 	if write {
-		kind, end, opened, others = dozeFilePipeOut, &q.out, &q.outs, q.ins
+		ops, end, opened, others = &dozePipeOutOps, &q.out, &q.outs, q.ins
 	}
-	f := dozeNewFile(kind, flags&^dozeOOnce)
+	f := dozeNewFile(ops, flags&^dozeOOnce)
 	if f == nil {
 		return nil
 	}
@@ -75,7 +78,7 @@ func (q *dozePipe) opened(write bool, flags uint32) *dozeFile {
 // met reports whether the other end was opened since f was, or is open: it may have
 // been closed again before the thread that waited went on.
 func (q *dozePipe) met(f *dozeFile) bool {
-	if f.kind == dozeFilePipeOut {
+	if f.ops.kind == dozeFilePipeOut {
 		return q.in != nil || q.ins != f.aux
 	}
 	return q.out != nil || q.outs != f.aux

@@ -4,22 +4,35 @@ package runtime
 
 import (
 	"internal/runtime/doze/fs"
+	"internal/runtime/doze/linux"
 )
 
-// dozeFileEnd frees what a file that is no longer open was open on.
+// dozeFileEnd frees what a file that is no longer open was open on. The watches of it end
+// with it.
 func dozeFileEnd(f *dozeFile) {
 	dozeUnlockAll(f, f)
-	dozeStreamEnd(f)
+	for f.watch != 0 {
+		dozeWatchEnd((*dozeWatch)(dozePtr(f.watch)))
+	}
+	if f.ops.end != nil {
+		f.ops.end(f)
+	}
 	if n := dozeNodeOf(f); n != 0 {
 		dozeTree.fs.Release(n)
 	}
 }
 
+// inTree reports whether an open file is a file, a directory or a link of the tree.
+func (f *dozeFile) inTree() bool { return f.ops.seeks == dozeSeekMoves }
+
+// isPipe reports whether an open file is an end of a pipe or FIFO.
+func (f *dozeFile) isPipe() bool { return f.ops.on == dozeOnPipe }
+
 // dozeReader returns the open file of a descriptor that is to be read.
 func dozeReader(fd uintptr) (*dozeFile, uintptr) {
 	f := dozeCallFd(fd)
-	if f == nil || f.flags&dozeOPath != 0 || f.flags&dozeOAccess == dozeOWronly {
-		return nil, dozeEBADF
+	if f == nil || f.flags&linux.OPath != 0 || f.flags&linux.OAccess == linux.OWronly {
+		return nil, linux.EBADF
 	}
 	return f, 0
 }
@@ -27,8 +40,8 @@ func dozeReader(fd uintptr) (*dozeFile, uintptr) {
 // dozeWriter returns the open file of a descriptor that is to be written.
 func dozeWriter(fd uintptr) (*dozeFile, uintptr) {
 	f := dozeCallFd(fd)
-	if f == nil || f.flags&dozeOPath != 0 || f.flags&dozeOAccess == dozeORdonly {
-		return nil, dozeEBADF
+	if f == nil || f.flags&linux.OPath != 0 || f.flags&linux.OAccess == linux.ORdonly {
+		return nil, linux.EBADF
 	}
 	return f, 0
 }
@@ -41,9 +54,9 @@ const dozeMostBytes = 0x7ffff000
 func dozeBuffer(p, n uintptr) (most, errno uintptr) {
 	switch {
 	case !dozeRangeOK(p, n):
-		return 0, dozeEFAULT
+		return 0, linux.EFAULT
 	case int(n) < 0:
-		return 0, dozeEINVAL
+		return 0, linux.EINVAL
 	}
 	return min(n, dozeMostBytes), 0
 }
@@ -51,7 +64,7 @@ func dozeBuffer(p, n uintptr) (most, errno uintptr) {
 // dozeBeyond says why a file can't have n bytes from off on.
 func dozeBeyond(off, n uintptr) (errno uintptr) {
 	if int(off+n) < 0 {
-		return dozeEINVAL
+		return linux.EINVAL
 	}
 	return 0
 }
@@ -69,30 +82,26 @@ func dozeRead(fd, p, n uintptr) uintptr {
 
 // dozeReadFile reads from a file's own position.
 func dozeReadFile(f *dozeFile, p, n uintptr) uintptr {
-	if dozeIsStream(f) {
-		return dozeStreamRead(f, p, n)
+	if f.ops.stream {
+		return f.ops.read(f, p, n)
 	}
-	r := dozeReadAt(f, p, n, f.pos)
-	if int(r) > 0 {
-		f.pos += r
-	}
-	return r
+	return dozeTransfer(dozeCurrent(), f, &dozeParts{base: p, n: n}, dozeNoOffset, false)
 }
 
 // dozeSeekable says why a call with an offset can't be about f.
 func dozeSeekable(f *dozeFile, off uintptr) (errno uintptr) {
 	switch {
 	case int(off) < 0:
-		return dozeEINVAL
-	case f.kind == dozeFileConsole || dozeIsStream(f):
-		return dozeESPIPE
+		return linux.EINVAL
+	case f.ops.stream:
+		return linux.ESPIPE
 	}
 	return 0
 }
 
 func dozePread(fd, p, n, off uintptr) uintptr {
 	if int(off) < 0 {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	f, errno := dozeReader(fd)
 	if errno == 0 {
@@ -107,25 +116,7 @@ func dozePread(fd, p, n, off uintptr) uintptr {
 	if errno != 0 {
 		return dozeErr(errno)
 	}
-	return dozeReadAt(f, p, n, off)
-}
-
-// dozeReadAt copies from a file; at its end, and from what can only be written,
-// that is 0 bytes.
-func dozeReadAt(f *dozeFile, p, n, off uintptr) uintptr {
-	switch f.kind {
-	case dozeFileNode:
-		return dozeNodeRead(fs.Node(f.obj), p, n, off)
-	case dozeFileZero, dozeFileFull:
-		left := dozeUserClear(p, n)
-		if left == n && n != 0 {
-			return dozeErr(dozeEFAULT)
-		}
-		return n - left
-	case dozeFileRandom:
-		return dozeGetrandom(dozeCurrent(), p, n)
-	}
-	return 0
+	return dozeTransfer(dozeCurrent(), f, &dozeParts{base: p, n: n}, off, false)
 }
 
 func dozeWrite(fd, p, n uintptr) uintptr {
@@ -141,20 +132,15 @@ func dozeWrite(fd, p, n uintptr) uintptr {
 
 // dozeWriteFile writes at a file's own position.
 func dozeWriteFile(f *dozeFile, p, n uintptr) uintptr {
-	if dozeIsStream(f) {
-		return dozeStreamWrite(f, p, n)
+	if f.ops.stream {
+		return f.ops.write(dozeCurrent(), f, dozeParts{base: p, n: n})
 	}
-	dozeToEnd(f, &f.pos)
-	r := dozeWriteAt(f, p, n, f.pos)
-	if int(r) > 0 {
-		f.pos += r
-	}
-	return r
+	return dozeTransfer(dozeCurrent(), f, &dozeParts{base: p, n: n}, dozeNoOffset, true)
 }
 
 // dozeToEnd makes off the end of a file that is open for appending.
 func dozeToEnd(f *dozeFile, off *uintptr) {
-	if f.flags&dozeOAppend != 0 && f.kind == dozeFileNode {
+	if f.flags&linux.OAppend != 0 && f.inTree() {
 		*off = uintptr(dozeTree.fs.Size(fs.Node(f.obj)))
 	}
 }
@@ -163,7 +149,7 @@ func dozeToEnd(f *dozeFile, off *uintptr) {
 // Linux.
 func dozePwrite(fd, p, n, off uintptr) uintptr {
 	if int(off) < 0 {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	f, errno := dozeWriter(fd)
 	if errno == 0 {
@@ -178,21 +164,7 @@ func dozePwrite(fd, p, n, off uintptr) uintptr {
 	if errno != 0 {
 		return dozeErr(errno)
 	}
-	dozeToEnd(f, &off)
-	return dozeWriteAt(f, p, n, off)
-}
-
-// dozeWriteAt copies into a file. Devices but the full one take everything.
-func dozeWriteAt(f *dozeFile, p, n, off uintptr) uintptr {
-	switch f.kind {
-	case dozeFileNode:
-		return dozeNodeWrite(fs.Node(f.obj), p, n, off)
-	case dozeFileConsole:
-		return dozeConsoleWrite(dozeCurrent(), f, dozeParts{base: p, n: n})
-	case dozeFileFull:
-		return dozeErr(fs.ENOSPC)
-	}
-	return n
+	return dozeTransfer(dozeCurrent(), f, &dozeParts{base: p, n: n}, off, true)
 }
 
 // dozeNoOffset says that a call is about a file's own position.
@@ -208,19 +180,19 @@ func dozePart(done, r uintptr) uintptr {
 
 func dozeSeek(fd, off, whence uintptr) uintptr {
 	const set, current, end, data, hole = 0, 1, 2, 3, 4
-	f := dozeUsable(fd)
+	f := dozeCallFd(fd)
 	whence = uintptr(uint32(whence))
 	switch {
-	case f == nil:
-		return dozeErr(dozeEBADF)
+	case f == nil || f.flags&linux.OPath != 0:
+		return dozeErr(linux.EBADF)
+	case dozeLongHas(f, 0):
+		return dozeLongWait(f)
 	case whence > hole:
-		return dozeErr(dozeEINVAL)
-	case f.kind == dozeFileCounter || f.kind == dozeFileEpoll:
+		return dozeErr(linux.EINVAL)
+	case f.ops.seeks == dozeSeekNever:
+		return dozeErr(linux.ESPIPE)
+	case f.ops.seeks == dozeSeekStays:
 		return 0
-	case f.kind == dozeFileConsole || dozeIsStream(f):
-		return dozeErr(dozeESPIPE)
-	case f.kind != dozeFileNode:
-		return 0 // devices have no position
 	}
 	node := fs.Node(f.obj)
 	switch whence {
@@ -234,7 +206,7 @@ func dozeSeek(fd, off, whence uintptr) uintptr {
 		}
 	}
 	if int(off) < 0 {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	f.pos = off
 	return off
@@ -244,7 +216,7 @@ func dozeIoctl(fd, cmd, arg uintptr) uintptr {
 	const cloexec, noCloexec = 0x5451, 0x5450 // FIOCLEX, FIONCLEX
 	f := dozeUsable(fd)
 	if f == nil {
-		return dozeErr(dozeEBADF)
+		return dozeErr(linux.EBADF)
 	}
 	switch d := dozeDescriptorAt(uintptr(uint32(fd))); uint32(cmd) {
 	case cloexec:

@@ -2,7 +2,10 @@ package runtime
 
 // Futexes, and sleeping until a deadline.
 
-import "internal/runtime/doze/mmio"
+import (
+	"internal/runtime/doze/linux"
+	"internal/runtime/doze/mmio"
+)
 
 // A bucket is a list of waiting threads, oldest first.
 const dozeBuckets = 64
@@ -76,24 +79,24 @@ func dozeFutex(addr, op, val, timeout, bits uintptr) uintptr {
 	}
 	switch {
 	case do != wait && do != wake && do != waitBits && do != wakeBits, op&realtime != 0 && do != waitBits:
-		return dozeErr(dozeENOSYS)
+		return dozeErr(linux.ENOSYS)
 	case do == wait || do == wake:
 		bits = uintptr(dozeAllBits)
 	case uint32(bits) == 0:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	switch {
 	case addr&3 != 0:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case addr > dozeUserLimit:
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	case do == wake || do == wakeBits:
 		return dozeFutexWake(addr, max(uintptr(max(int32(val), 0)), 1), uint32(bits))
 	}
 	if v, ok := dozeGetWord(addr); !ok {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	} else if v != uint32(val) {
-		return dozeErr(dozeEAGAIN)
+		return dozeErr(linux.EAGAIN)
 	}
 	return dozeFutexSleep(addr, deadline, uint32(bits))
 }
@@ -101,7 +104,7 @@ func dozeFutex(addr, op, val, timeout, bits uintptr) uintptr {
 func dozeFutexSleep(addr uintptr, deadline int64, bits uint32) uintptr {
 	t := dozeCurrent()
 	if dozeSignalled(t) {
-		return dozeErr(dozeEINTR)
+		return dozeErr(linux.EINTR)
 	}
 	t.rax = 0
 	dozeFutexEnqueue(t, addr)
@@ -170,8 +173,8 @@ func dozeSleepUntil(deadline int64, rem uintptr) uintptr {
 // dozeSleepCut is the result of a sleep that a signal ends.
 func dozeSleepCut(t *dozeThread) uintptr {
 	if t.rem == 0 {
-		return dozeErr(dozeEINTR)
+		return dozeErr(linux.EINTR)
 	}
 	left := dozeTimespecOf(max(t.until-dozeNow(), 0))
-	return dozePutOr(t.rem, &left, dozeErr(dozeEINTR))
+	return dozePutOr(t.rem, &left, dozeErr(linux.EINTR))
 }

@@ -13,6 +13,7 @@ var dozeStats struct {
 	early   uint64 // of these, those that nobody asked for: a timer that came too early
 	timers  uint64 // timer interrupts
 	gates   uint64 // requests to ring 0
+	again   uint64 // interrupts to a vCPU that did not come in for dozeAskAgain
 	slices  uint64 // calls that were made again to go on
 	longest uint64 // ns that one of them took, less what the host stole
 	unknown uint64 // calls answered with ENOSYS

@@ -7,6 +7,7 @@ package runtime
 import (
 	"internal/runtime/doze/abi"
 	"internal/runtime/doze/control"
+	"internal/runtime/doze/linux"
 	"internal/runtime/doze/mmio"
 )
 
@@ -56,19 +57,22 @@ func dozeInputRead(f *dozeFile, p, n uintptr) uintptr {
 	n = min(n, dozeInputHave())
 	if n > 0 || dozeInputAtEnd() {
 		if !dozeCopyOut(p, dozeAddr(&i.bytes[0])+i.rd, n) {
-			return dozeErr(dozeEFAULT)
+			return dozeErr(linux.EFAULT)
 		}
 		i.rd += n
 		return n
 	}
 	dozeInputAsk()
-	if f.flags&dozeONonblock != 0 {
-		return dozeErr(dozeEAGAIN)
+	if f.flags&linux.ONonblock != 0 {
+		return dozeErr(linux.EAGAIN)
 	}
 	return dozeWaitOn(f, dozeAddr(i))
 }
 
-func dozeInputReadiness() uint32 {
+// dozeInputAvailable serves FIONREAD.
+func dozeInputAvailable(_ *dozeFile) (n uint32, errno uintptr) { return uint32(dozeInputHave()), 0 }
+
+func dozeInputReadiness(_ *dozeFile) uint32 {
 	if dozeInputHave() > 0 {
 		return dozePollIn
 	}
@@ -79,7 +83,7 @@ func dozeInputReadiness() uint32 {
 	return 0
 }
 
-func dozeInputEnd() {
+func dozeInputEnd(_ *dozeFile) {
 	dozeInput.file = nil
 	dozeNotify(dozeAddr(&dozeInput), dozeEveryone)
 }
@@ -151,7 +155,7 @@ func dozeControlByte(c byte) {
 	case control.Signal:
 		dozeRaiseProcess(uintptr(order.Value), dozeSiUser)
 	case control.CPUs:
-		dozeMoveAsked(order.Value)
+		dozeHotplugAsked(order.Value)
 	case control.EOF:
 		i.ended, i.end = true, order.Value
 	case control.Data:

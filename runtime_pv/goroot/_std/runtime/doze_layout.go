@@ -95,6 +95,17 @@ type dozeContext struct {
 	rip, cs, rflags, rsp, ss             uintptr
 }
 
+// The assembly finds these in a vCPU page, behind abi.VCPUKernel: an index that is not 0
+// does not compile.
+var (
+	_ = [1]struct{}{}[unsafe.Offsetof(dozeVCPU{}.current)-(dozeGSCurrent-abi.VCPUKernel)]
+	_ = [1]struct{}{}[unsafe.Offsetof(dozeVCPU{}.tls)-(dozeGSTLS-abi.VCPUKernel)]
+	_ = [1]struct{}{}[unsafe.Offsetof(dozeVCPU{}.g)-(dozeGSG-abi.VCPUKernel)]
+	_ = [1]struct{}{}[unsafe.Offsetof(dozeVCPU{}.nested)-(dozeGSNested-abi.VCPUKernel)]
+	_ = [1]struct{}{}[unsafe.Offsetof(dozeVCPU{}.commit)-(dozeGSCommit-abi.VCPUKernel)]
+	_ = [1]struct{}{}[unsafe.Offsetof(dozeVCPU{}.user)-(dozeGSUser-abi.VCPUKernel)]
+)
+
 // The VMM finds these in a thread, which begins with its context.
 const (
 	_ = uint(unsafe.Offsetof(dozeContext{}.rbp)-abi.ThreadRBP) + uint(abi.ThreadRBP-unsafe.Offsetof(dozeContext{}.rbp))
@@ -131,6 +142,7 @@ type dozeThread struct {
 	from uintptr // how far the call being served came before
 
 	result uintptr // of the call, once only clearing up is left of it
+	long   dozeLong
 
 	mask     uint64 // blocked signals, bit sig-1
 	pending  uint64
@@ -146,6 +158,10 @@ type dozeThread struct {
 	keepCaps   uintptr // prctl's flags
 	noNewPrivs uintptr
 	comm       [dozeCommSize]byte // its name
+
+	traced      uint8  // what is printed of its call (doze_trace.go)
+	tracedShown uint8  // how many arguments
+	tracedCall  uint32 // which call it is
 
 	timers *dozeTimer // of its CPU time
 	cpuDue int64      // its CPU time when the first of them is due, dozeForever if none
@@ -164,7 +180,7 @@ type dozeVCPU struct {
 	seen    uint32 // dozeMem.unmapped when translations were last dropped
 	nesting uint32 // faults of the kernel being served
 	apic    uint32 // id of its local APIC
-	leaving uint32 // 1: it is to run no threads
+	offline uint32 // 1: it is to run no threads
 	alive   uint32 // how far it is (dozeVCPUStarted...)
 	armed   int64  // deadline its timer is armed for, dozeForever if none
 	due     int64  // deadline it sleeps until, while it sleeps

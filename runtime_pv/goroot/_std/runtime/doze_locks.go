@@ -5,6 +5,7 @@ package runtime
 // conflict with each other; all others do as on Linux.
 
 import (
+	"internal/runtime/doze/linux"
 	"internal/runtime/sys"
 	"unsafe"
 )
@@ -43,7 +44,7 @@ func dozeLockKey(f *dozeFile) uintptr {
 	if n := dozeNodeOf(f); n != 0 {
 		return uintptr(n)
 	}
-	if f.kind == dozeFilePipeIn || f.kind == dozeFilePipeOut {
+	if f.isPipe() {
 		return f.obj
 	}
 	return f.addr()
@@ -154,9 +155,9 @@ func (want *dozeWant) take(f *dozeFile, wait bool) uintptr {
 	case want.kind != dozeLockNone && want.conflict() != nil && wait:
 		return dozeWaitOn(f, dozeAddr(dozeHoldBucket(want.key)))
 	case want.kind != dozeLockNone && want.conflict() != nil:
-		return dozeErr(dozeEAGAIN)
+		return dozeErr(linux.EAGAIN)
 	case !want.hold():
-		return dozeErr(dozeENOLCK)
+		return dozeErr(linux.ENOLCK)
 	}
 	return 0
 }
@@ -176,11 +177,11 @@ func dozeFlock(fd, op uintptr) uintptr {
 	case unlock:
 		want.kind = dozeLockNone
 	default:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	f := dozeCallFd(fd)
-	if f == nil || f.flags&dozeOPath != 0 {
-		return dozeErr(dozeEBADF)
+	if f == nil || f.flags&linux.OPath != 0 {
+		return dozeErr(linux.EBADF)
 	}
 	want.key, want.owner = dozeLockKey(f), f
 	for h := *dozeHoldBucket(want.key); h != nil; h = h.next {
@@ -222,7 +223,7 @@ const (
 func dozeRangeLock(f *dozeFile, cmd, arg uintptr) uintptr {
 	var a dozeFlockArg
 	if !dozeGet(arg, &a) {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	want := dozeWant{key: dozeLockKey(f), kind: a.kind}
 	ofd := cmd >= dozeOfdGetLk
@@ -230,20 +231,20 @@ func dozeRangeLock(f *dozeFile, cmd, arg uintptr) uintptr {
 		want.owner = f
 	}
 	if cmd == dozeGetLk && a.kind != dozeLockRead && a.kind != dozeLockWrite {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	errno := want.setRange(f, &a)
-	access := f.flags & dozeOAccess
+	access := f.flags & linux.OAccess
 	looks := cmd == dozeGetLk || cmd == dozeOfdGetLk
 	switch {
 	case errno != 0:
 		return dozeErr(errno)
 	case a.kind < dozeLockRead || a.kind > dozeLockNone:
-		return dozeErr(dozeEINVAL)
-	case !looks && (a.kind == dozeLockRead && access == dozeOWronly || a.kind == dozeLockWrite && access == dozeORdonly):
-		return dozeErr(dozeEBADF)
+		return dozeErr(linux.EINVAL)
+	case !looks && (a.kind == dozeLockRead && access == linux.OWronly || a.kind == dozeLockWrite && access == linux.ORdonly):
+		return dozeErr(linux.EBADF)
 	case ofd && a.pid != 0:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case looks:
 		return want.tell(&a, arg)
 	}
@@ -263,23 +264,23 @@ func (want *dozeWant) setRange(f *dozeFile, a *dozeFlockArg) (errno uintptr) {
 			base = int64(dozeFiles().Size(n))
 		}
 	default:
-		return dozeEINVAL
+		return linux.EINVAL
 	}
 	if a.start > dozeForever-base {
-		return dozeEOVERFLOW
+		return linux.EOVERFLOW
 	}
 	start := base + a.start
 	switch {
 	case start < 0:
-		return dozeEINVAL
+		return linux.EINVAL
 	case a.n > 0 && a.n-1 > dozeForever-start:
-		return dozeEOVERFLOW
+		return linux.EOVERFLOW
 	case a.n > 0:
 		want.start, want.end = start, start+a.n-1
 	case a.n == 0:
 		want.start, want.end = start, dozeForever
 	case start+a.n < 0:
-		return dozeEINVAL
+		return linux.EINVAL
 	default:
 		want.start, want.end = start+a.n, start-1
 	}

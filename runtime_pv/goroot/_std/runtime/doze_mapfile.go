@@ -7,6 +7,7 @@ package runtime
 import (
 	"internal/runtime/doze/abi"
 	"internal/runtime/doze/fs"
+	"internal/runtime/doze/linux"
 )
 
 // dozeFillRound is how many pages of a file are mapped around one that is touched.
@@ -108,9 +109,15 @@ func (r *dozeFileRun) add(va, pa, bits uintptr) {
 	r.n++
 }
 
+// dozeUnmapPages is dozeUnmapFile at once.
+func dozeUnmapPages(n fs.Node, lo, hi uintptr, copies bool) {
+	dozeUnmapFile(n, lo, hi, copies, dozeForever)
+}
+
 // dozeUnmapFile takes the pages lo to hi of a file away from whoever has mapped
-// them, copies included if copies says so, before the file lets go of them.
-func dozeUnmapFile(n fs.Node, lo, hi uintptr, copies bool) {
+// them, copies included if copies says so, before the file lets go of them. It returns
+// false if there is more to do when time is up.
+func dozeUnmapFile(n fs.Node, lo, hi uintptr, copies bool, until int64) (done bool) {
 	r := &dozeMem.regions
 	lo, hi = lo*dozePage, min(hi, fs.MaxSize/dozePage)*dozePage
 	for i := 0; i < r.Len(); i++ {
@@ -121,38 +128,41 @@ func dozeUnmapFile(n fs.Node, lo, hi uintptr, copies bool) {
 		}
 		from := start + max(lo, off) - off
 		to := min(end, start+hi-off)
-		l := dozeLoose{end: to, until: dozeForever, files: !copies}
-		l.release(from)
+		l := dozeLoose{end: to, until: until, files: !copies}
+		if l.release(from) < to {
+			return false
+		}
 	}
+	return true
 }
 
 // dozeMapObject returns what mmap(2) of a descriptor is to show, 0 for memory, and
 // what its region may be asked for.
 func dozeMapObject(fd, prot, flags uintptr) (node fs.Node, kind uint32, errno uintptr) {
 	f := dozeFd(fd)
-	if f == nil || f.flags&dozeOPath != 0 {
-		return 0, 0, dozeEBADF
+	if f == nil || f.flags&linux.OPath != 0 {
+		return 0, 0, linux.EBADF
 	}
-	access := f.flags & dozeOAccess
+	access := f.flags & linux.OAccess
 	shared := flags&dozeMapType != _MAP_PRIVATE
 	switch {
-	case access == dozeOWronly:
-		return 0, 0, dozeEACCES
-	case shared && prot&_PROT_WRITE != 0 && access != dozeORdwr:
-		return 0, 0, dozeEACCES
+	case access == linux.OWronly:
+		return 0, 0, linux.EACCES
+	case shared && prot&_PROT_WRITE != 0 && access != linux.ORdwr:
+		return 0, 0, linux.EACCES
 	}
 	if shared {
 		kind = dozeShared
-		if access == dozeORdwr {
+		if access == linux.ORdwr {
 			kind |= dozeMayWrite
 		}
 	}
-	if f.kind == dozeFileZero {
+	if f.ops.kind == dozeFileZero {
 		return 0, kind, 0
 	}
 	node = dozeNodeOf(f)
 	if node == 0 || dozeFiles().Type(node) != fs.TypeFile {
-		return 0, 0, dozeENODEV
+		return 0, 0, linux.ENODEV
 	}
 	return node, kind, 0
 }
@@ -168,7 +178,7 @@ func dozeMapUnnamed(size uintptr) (fs.Node, uintptr) {
 		}
 	}
 	if errno != 0 {
-		return 0, dozeENOMEM
+		return 0, linux.ENOMEM
 	}
 	return n, 0
 }

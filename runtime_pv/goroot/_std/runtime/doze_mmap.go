@@ -6,6 +6,7 @@ package runtime
 import (
 	"internal/runtime/doze/abi"
 	"internal/runtime/doze/fs"
+	"internal/runtime/doze/linux"
 )
 
 // Flags of mmap(2) (asm-generic/mman.h, mman-common.h).
@@ -49,7 +50,7 @@ func dozeMmap(t *dozeThread, addr, n, prot, flags uintptr) uintptr {
 	}
 	at, until := dozeSliceOf(t)
 	if at == 0 && !dozeMem.regions.Room(addr, addr+m.n, m.kind|dozeAccessOf(prot), uintptr(m.node), m.off) {
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	if at = m.clear(at, dozeSlicing(until)); at != 0 {
 		return dozeNextSlice(t, at)
@@ -71,13 +72,13 @@ func dozeSlicing(until int64) int64 {
 // object finds what is to be mapped.
 func (m *dozeMapping) object(fd uintptr) (errno uintptr) {
 	if m.off&(dozePage-1) != 0 {
-		return dozeEINVAL
+		return linux.EINVAL
 	}
 	shared := m.flags&dozeMapType != _MAP_PRIVATE
 	if m.flags&_MAP_ANON != 0 {
 		m.off = 0
 		if m.flags&dozeMapType == dozeMapValidate {
-			return dozeEINVAL
+			return linux.EINVAL
 		}
 		if shared {
 			m.kind = dozeShared | dozeMayWrite
@@ -97,23 +98,23 @@ func (m *dozeMapping) check(n uintptr) uintptr {
 	kind := m.flags & dozeMapType
 	switch {
 	case n == 0:
-		return dozeEINVAL
+		return linux.EINVAL
 	case m.n == 0 || m.n > dozeMmapHigh:
-		return dozeENOMEM
+		return linux.ENOMEM
 	case m.off+m.n < m.off:
 		return dozeErrnoOverflow
 	case kind == 0 || kind > dozeMapValidate:
-		return dozeEINVAL
+		return linux.EINVAL
 	case kind == dozeMapValidate && m.flags&^dozeMapLegacy != 0:
-		return dozeENOTSUP
+		return linux.EOPNOTSUPP
 	case m.flags&_MAP_FIXED != 0 && m.addr&(dozePage-1) != 0:
-		return dozeEINVAL
+		return linux.EINVAL
 	case m.flags&_MAP_FIXED != 0 && m.addr < dozeMinimumBytes:
-		return dozeEPERM
+		return linux.EPERM
 	case m.prot&_PROT_EXEC != 0:
-		return dozeEACCES
+		return linux.EACCES
 	case m.flags&(dozeMapHugeTLB|dozeMap32Bit) != 0:
-		return dozeENOMEM // there are no reserved blocks, and no addresses below 4 GiB
+		return linux.ENOMEM // there are no reserved blocks, and no addresses below 4 GiB
 	case m.flags&_MAP_FIXED != 0:
 		return m.checkFixed()
 	}
@@ -124,15 +125,15 @@ func (m *dozeMapping) checkFixed() uintptr {
 	end := m.addr + m.n
 	if m.flags&dozeMapNoReplace != 0 {
 		if _, hi, kind := dozeMem.regions.Lookup(m.addr); kind != dozeNone || end > hi {
-			return dozeEEXIST
+			return linux.EEXIST
 		}
 	}
 	switch {
 	case m.addr < dozeMmapLow || end > dozeMmapHigh || end < m.addr:
-		return dozeENOMEM
+		return linux.ENOMEM
 	case m.node == 0 && m.kind&dozeShared == 0 && m.prot&_PROT_WRITE != 0 && m.n/dozePage > dozeMostPages():
 		dozeTooMuch(m.n) // the heap grows by more than there is
-		return dozeENOMEM
+		return linux.ENOMEM
 	}
 	return 0
 }
@@ -156,7 +157,7 @@ func (m *dozeMapping) clear(at uintptr, until int64) uintptr {
 // make makes the region at addr.
 func (m *dozeMapping) make(addr uintptr) uintptr {
 	if addr == 0 {
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	kind := m.kind | dozeAccessOf(m.prot)
 	node := m.node
@@ -173,7 +174,7 @@ func (m *dozeMapping) make(addr uintptr) uintptr {
 		dozeTree.fs.Release(node) // the region has it
 	}
 	if !ok {
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	return addr
 }
@@ -243,14 +244,14 @@ func dozeMunmap(t *dozeThread, addr, n uintptr) uintptr {
 	end := addr + alignUp(n, dozePage)
 	switch {
 	case addr&(dozePage-1) != 0 || end <= addr || end > abi.MapHigh:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case addr < dozeMmapLow && dozeOverlaps(addr, end, dozeImage) || end > dozeMmapHigh && dozeOverlaps(addr, end, dozeOwned):
-		return dozeErr(dozeEINVAL) // the image and the first stack stay
+		return dozeErr(linux.EINVAL) // the image and the first stack stay
 	}
 	at, until := dozeSliceOf(t)
 	if at == 0 {
 		if !dozeMem.regions.Room(addr, end, dozeNone, 0, 0) {
-			return dozeErr(dozeENOMEM)
+			return dozeErr(linux.ENOMEM)
 		}
 		if at = dozeRelease(addr, end, dozeSlicing(until)); at == end {
 			dozeSetRegion(addr, end, dozeNone, 0, 0)
@@ -298,33 +299,33 @@ func dozeMremap(t *dozeThread, addr, old, n, flags, to uintptr) uintptr {
 	}
 	switch {
 	case flags&^(dozeRemapMove|dozeRemapFixed) != 0 || flags&dozeRemapFixed != 0 && flags&dozeRemapMove == 0:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case addr&(dozePage-1) != 0 || size == 0 || size > dozeMmapHigh:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case flags&dozeRemapFixed != 0:
-		return dozeErr(dozeEINVAL) // not served
+		return dozeErr(linux.EINVAL) // not served
 	}
 	_, end, kind := r.Lookup(addr)
 	switch {
 	case !dozeHas(kind) || kind&dozeImage != 0 || oldEnd > end || oldEnd < addr:
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	case old == 0 && kind&dozeShared == 0:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case old != 0 && addr+size <= oldEnd:
 		return dozeShrink(t, addr, addr+size, oldEnd)
 	}
 	object, off := r.Backing(addr)
 	if _, gap, k := r.Lookup(oldEnd); old != 0 && k == dozeNone && addr+size <= min(gap, dozeMmapHigh) {
 		if !dozeSetRegion(addr, addr+size, kind, fs.Node(object), off) {
-			return dozeErr(dozeENOMEM)
+			return dozeErr(linux.ENOMEM)
 		}
 		return addr
 	}
 	if flags&dozeRemapMove == 0 {
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	if to = dozePlace(0, size); to == 0 || !dozeSetRegion(to, to+size, kind, fs.Node(object), off) {
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	if old == 0 {
 		return to // the same once more
@@ -332,7 +333,7 @@ func dozeMremap(t *dozeThread, addr, old, n, flags, to uintptr) uintptr {
 	if !dozeMovePages(addr, oldEnd, to) {
 		dozeMovePages(to, to+oldEnd-addr, addr)
 		dozeSetRegion(to, to+size, dozeNone, 0, 0)
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	dozeSetRegion(addr, oldEnd, dozeNone, 0, 0)
 	dozeDropTables(addr)

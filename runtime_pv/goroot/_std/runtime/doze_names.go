@@ -5,16 +5,7 @@ package runtime
 
 import (
 	"internal/runtime/doze/fs"
-)
-
-// Flags of the *at calls (linux/fcntl.h).
-const (
-	dozeAtNoFollow    = 0x100
-	dozeAtRemoveDir   = 0x200
-	dozeAtFollow      = 0x400
-	dozeAtNoAutomount = 0x800
-	dozeAtEmptyPath   = 0x1000
-	dozeAtSyncType    = 0x6000
+	"internal/runtime/doze/linux"
 )
 
 // dozeMkdir serves mkdir(2) and mkdirat(2).
@@ -40,9 +31,9 @@ func dozeMknod(dirfd, p, mode, dev uintptr) uintptr {
 	switch kind {
 	case fs.TypeFile, fs.TypeFifo, fs.TypeChar, fs.TypeSocket:
 	case fs.TypeDir, dozeTypeBlock:
-		return dozeErr(dozeEPERM)
+		return dozeErr(linux.EPERM)
 	default:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	place, errno := dozeNameAt(0, dirfd, p)
 	if errno == 0 {
@@ -53,8 +44,8 @@ func dozeMknod(dirfd, p, mode, dev uintptr) uintptr {
 
 // dozeUnlink serves unlink(2), rmdir(2) and unlinkat(2).
 func dozeUnlink(dirfd, p, flags uintptr) uintptr {
-	if flags&^dozeAtRemoveDir != 0 {
-		return dozeErr(dozeEINVAL)
+	if flags&^linux.AtRemovedir != 0 {
+		return dozeErr(linux.EINVAL)
 	}
 	place, errno := dozeNameAt(0, dirfd, p)
 	switch {
@@ -85,15 +76,15 @@ func dozeRename(fromFd, from, toFd, to, flags uintptr) uintptr {
 
 // dozeHardlink serves link(2) and linkat(2).
 func dozeHardlink(fromFd, from, toFd, to, flags uintptr) uintptr {
-	if flags&^(dozeAtFollow|dozeAtEmptyPath) != 0 {
-		return dozeErr(dozeEINVAL)
+	if flags&^(linux.AtSymlinkFollow|linux.AtEmptyPath) != 0 {
+		return dozeErr(linux.EINVAL)
 	}
 	path, errno := dozeAt(0, fromFd, from)
 	if errno != 0 {
 		return dozeErr(errno)
 	}
 	how := fs.NoFollow
-	if flags&dozeAtFollow != 0 {
+	if flags&linux.AtSymlinkFollow != 0 {
 		how = fs.Follow
 	}
 	n, errno := path.node(how, flags)
@@ -103,7 +94,7 @@ func dozeHardlink(fromFd, from, toFd, to, flags uintptr) uintptr {
 	place, errno := dozeNameAt(1, toFd, to)
 	if errno == 0 {
 		// A file made by O_TMPFILE is named by its descriptor or by /proc/self/fd.
-		unnamed := flags&(dozeAtEmptyPath|dozeAtFollow) != 0
+		unnamed := flags&(linux.AtEmptyPath|linux.AtSymlinkFollow) != 0
 		errno = dozeTree.fs.Link(place, n, unnamed)
 	}
 	return dozeErr(errno)
@@ -112,11 +103,11 @@ func dozeHardlink(fromFd, from, toFd, to, flags uintptr) uintptr {
 // node is find for calls that take AT_EMPTY_PATH: then an empty path means the
 // file itself.
 func (path *dozePathAt) node(how int, flags uintptr) (fs.Node, uintptr) {
-	if path.text != "" || flags&dozeAtEmptyPath == 0 {
+	if path.text != "" || flags&linux.AtEmptyPath == 0 {
 		return path.find(how)
 	}
 	if path.start == 0 {
-		return 0, dozeEINVAL
+		return 0, linux.EINVAL
 	}
 	return path.start, 0
 }
@@ -137,20 +128,20 @@ func dozeSymlink(target, dirfd, p uintptr) uintptr {
 // dozeReadlink serves readlink(2) and readlinkat(2).
 func dozeReadlink(dirfd, p, to, size uintptr) uintptr {
 	if int32(size) <= 0 {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	path, errno := dozeAt(0, dirfd, p)
 	if errno != 0 {
 		return dozeErr(errno)
 	}
-	n, errno := path.node(fs.NoFollow, dozeAtEmptyPath)
+	n, errno := path.node(fs.NoFollow, linux.AtEmptyPath)
 	if errno != 0 {
 		return dozeErr(errno)
 	}
 	body, errno := dozeTree.fs.Readlink(n)
 	switch {
-	case errno == dozeEINVAL && path.text == "":
-		return dozeErr(dozeENOENT)
+	case errno == linux.EINVAL && path.text == "":
+		return dozeErr(linux.ENOENT)
 	case errno != 0:
 		return dozeErr(errno)
 	}
@@ -162,7 +153,7 @@ func dozeReadlink(dirfd, p, to, size uintptr) uintptr {
 	}
 	length = min(length, size)
 	if !dozeCopyOut(to, from, length) {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	return length
 }
@@ -187,15 +178,15 @@ func dozeChown(dirfd, p, uid, gid, flags uintptr) uintptr {
 
 // dozeFindAs finds a node as AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH say.
 func dozeFindAs(dirfd, p, flags uintptr) (fs.Node, uintptr) {
-	if flags&^(dozeAtNoFollow|dozeAtEmptyPath) != 0 {
-		return 0, dozeEINVAL
+	if flags&^(linux.AtSymlinkNofollow|linux.AtEmptyPath) != 0 {
+		return 0, linux.EINVAL
 	}
 	path, errno := dozeAt(0, dirfd, p)
 	if errno != 0 {
 		return 0, errno
 	}
 	how := fs.Follow
-	if flags&dozeAtNoFollow != 0 {
+	if flags&linux.AtSymlinkNofollow != 0 {
 		how = fs.NoFollow
 	}
 	return path.node(how, flags)
@@ -205,13 +196,13 @@ func dozeFindAs(dirfd, p, flags uintptr) (fs.Node, uintptr) {
 func dozeFdNode(fd uintptr) (fs.Node, uintptr) {
 	f := dozeUsable(fd)
 	if f == nil {
-		return 0, dozeEBADF
+		return 0, linux.EBADF
 	}
 	dozeFiles()
 	if n := dozeNodeOf(f); n != 0 {
 		return n, 0
 	}
-	return 0, dozeEINVAL
+	return 0, linux.EINVAL
 }
 
 // Parts of a timespec that say something else (linux/stat.h).
@@ -231,7 +222,7 @@ func dozeUtimens(n fs.Node, errno, ts uintptr, unit int64) uintptr {
 	case ts == 0:
 		return dozeErr(f.SetTimes(n, f.Now, f.Now, true, true))
 	case !dozeGet(ts, &v):
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	var at [2]int64
 	var set [2]bool
@@ -241,7 +232,7 @@ func dozeUtimens(n fs.Node, errno, ts uintptr, unit int64) uintptr {
 		case unit == 1 && part == dozeUtimeNow:
 			at[i], set[i] = f.Now, true
 		case part < 0 || part*unit >= 1e9:
-			return dozeErr(dozeEINVAL)
+			return dozeErr(linux.EINVAL)
 		default:
 			at[i], set[i] = dozeClampSeconds(v[2*i])*1e9+part*unit, true
 		}
@@ -259,7 +250,7 @@ func dozeClampSeconds(s int64) int64 {
 // dozeUtimensat serves utimensat(2); without a path it is about dirfd.
 func dozeUtimensat(dirfd, p, ts, flags uintptr) uintptr {
 	if p == 0 && int32(dirfd) == dozeAtCwd {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	if p == 0 {
 		n, errno := dozeFdNode(dirfd)

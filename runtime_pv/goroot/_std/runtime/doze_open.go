@@ -5,6 +5,7 @@ package runtime
 
 import (
 	"internal/runtime/doze/fs"
+	"internal/runtime/doze/linux"
 	"unsafe"
 )
 
@@ -13,9 +14,7 @@ const dozeAtCwd = -100 // AT_FDCWD (linux/fcntl.h)
 // Flags of open(2) that an open file doesn't keep: O_CREAT, O_EXCL, O_NOCTTY,
 // O_TRUNC, O_CLOEXEC; and the bit of O_TMPFILE that is no other flag.
 const (
-	dozeOOnce    = 0o100 | 0o200 | 0o400 | 0o1000 | dozeOCloexec
-	dozeOTmpfile = 0o20000000
-	dozeOPath    = fs.OpenPath
+	dozeOOnce = linux.OCreat | linux.OExcl | linux.ONoctty | linux.OTrunc | linux.OCloexec
 )
 
 // dozePathAt is the path of a call: where it begins, and its text.
@@ -45,12 +44,12 @@ func (path *dozePathAt) from(dirfd uintptr) uintptr {
 	case path.text != "" && path.text[0] == '/' || int32(dirfd) == dozeAtCwd:
 		return 0
 	case dozeFd(dirfd) == nil:
-		return dozeEBADF
+		return linux.EBADF
 	}
 	path.file = dozeFd(dirfd)
 	path.start = dozeNodeOf(path.file)
 	if path.text != "" && (path.start == 0 || f.Type(path.start) != fs.TypeDir) {
-		return dozeENOTDIR
+		return linux.ENOTDIR
 	}
 	return 0
 }
@@ -76,7 +75,7 @@ func dozeFind(dirfd, p uintptr, how int) (fs.Node, uintptr) {
 func (path *dozePathAt) find(how int) (fs.Node, uintptr) {
 	place, errno := dozeTree.fs.Lookup(path.start, path.text, how)
 	if errno == 0 && place.Node == 0 {
-		errno = dozeENOENT
+		errno = linux.ENOENT
 	}
 	return place.Node, errno
 }
@@ -86,12 +85,12 @@ func dozeOpenAt(dirfd, p, flags, mode uintptr) uintptr {
 	if f := dozeCurrent().held; f != nil { // of a FIFO, whose other end it waits for
 		return dozeFifoMeet(f, dozeCloexec(flags))
 	}
-	if flags&dozeOPath == 0 {
-		makes := flags & (fs.OpenCreate | fs.OpenDirectory)
-		if makes == fs.OpenCreate|fs.OpenDirectory || flags&dozeOTmpfile != 0 && (flags&fs.OpenDirectory == 0 || flags&dozeOAccess == dozeORdonly) {
-			return dozeErr(dozeEINVAL)
+	if flags&linux.OPath == 0 {
+		makes := flags & (linux.OCreat | linux.ODirectory)
+		if makes == linux.OCreat|linux.ODirectory || flags&linux.OTmpfileOnly != 0 && (flags&linux.ODirectory == 0 || flags&linux.OAccess == linux.ORdonly) {
+			return dozeErr(linux.EINVAL)
 		}
-		flags |= dozeOLarge
+		flags |= linux.OLargefile
 	}
 	path, errno := dozeAt(0, dirfd, p)
 	if errno != 0 {
@@ -100,7 +99,7 @@ func dozeOpenAt(dirfd, p, flags, mode uintptr) uintptr {
 	var n fs.Node
 	f := &dozeTree.fs
 	perm := uint32(mode) &^ dozeTree.umask
-	if flags&dozeOTmpfile != 0 && flags&dozeOPath == 0 {
+	if flags&linux.OTmpfileOnly != 0 && flags&linux.OPath == 0 {
 		n, errno = path.openUnnamed(uint32(flags), perm)
 	} else {
 		n, errno = f.Open(path.start, path.text, uint32(flags), perm)
@@ -108,7 +107,7 @@ func dozeOpenAt(dirfd, p, flags, mode uintptr) uintptr {
 	if errno != 0 {
 		return dozeErr(errno)
 	}
-	if via := dozeTree.via; via != nil && f.Tag(n) == dozeTagStream && flags&dozeOPath == 0 {
+	if via := dozeTree.via; via != nil && f.Tag(n) == dozeTagStream && flags&linux.OPath == 0 {
 		f.Release(n)
 		return dozeReopen(via, uint32(flags), dozeCloexec(flags))
 	}
@@ -118,16 +117,16 @@ func dozeOpenAt(dirfd, p, flags, mode uintptr) uintptr {
 // dozeReopen opens by its name what is no node: a pipe as a FIFO is opened; of other
 // streams the open file itself.
 func dozeReopen(f *dozeFile, flags uint32, cloexec uintptr) uintptr {
-	if f.kind != dozeFilePipeIn && f.kind != dozeFilePipeOut {
+	if !f.isPipe() {
 		return dozeInstall(f, 0, cloexec)
 	}
 	q := dozePipeOf(f)
-	write := flags&dozeOAccess == dozeOWronly
+	write := flags&linux.OAccess == linux.OWronly
 	switch {
-	case flags&dozeOAccess == dozeORdwr:
-		return dozeErr(dozeEINVAL)
-	case write && flags&dozeONonblock != 0 && q.in == nil:
-		return dozeErr(fs.ENXIO)
+	case flags&linux.OAccess == linux.ORdwr:
+		return dozeErr(linux.EINVAL)
+	case write && flags&linux.ONonblock != 0 && q.in == nil:
+		return dozeErr(linux.ENXIO)
 	}
 	return q.openEnd(write, flags, cloexec)
 }
@@ -140,9 +139,9 @@ func (path *dozePathAt) openUnnamed(flags, perm uint32) (fs.Node, uintptr) {
 	case errno != 0:
 		return 0, errno
 	case f.Type(dir) != fs.TypeDir:
-		return 0, dozeENOTDIR
+		return 0, linux.ENOTDIR
 	case f.Frozen(dir):
-		return 0, fs.EROFS
+		return 0, linux.EROFS
 	}
 	return f.NewFile(perm)
 }
@@ -150,11 +149,11 @@ func (path *dozePathAt) openUnnamed(flags, perm uint32) (fs.Node, uintptr) {
 // dozeOpenNode gives a node, which is held for it, an open file and a descriptor.
 func dozeOpenNode(n fs.Node, flags uint32, cloexec uintptr) uintptr {
 	t := &dozeTree.fs
-	if t.Type(n) == fs.TypeFifo && flags&dozeOPath == 0 {
+	if t.Type(n) == fs.TypeFifo && flags&linux.OPath == 0 {
 		return dozeOpenFifo(n, flags, cloexec)
 	}
-	kind, errno := dozeNodeKind(n, flags)
-	if tag := t.Tag(n); errno == 0 && tag >= dozeTagText && tag < dozeTagFd && flags&dozeOPath == 0 {
+	ops, errno := dozeNodeOpsOf(n, flags)
+	if tag := t.Tag(n); errno == 0 && tag >= dozeTagText && tag < dozeTagFd && flags&linux.OPath == 0 {
 		t.Release(n)
 		if n, errno = dozeOpenText(tag); errno != 0 {
 			return dozeErr(errno)
@@ -164,33 +163,33 @@ func dozeOpenNode(n fs.Node, flags uint32, cloexec uintptr) uintptr {
 		t.Release(n)
 		return dozeErr(errno)
 	}
-	f := dozeNewFile(kind, flags&^dozeOOnce)
+	f := dozeNewFile(ops, flags&^dozeOOnce)
 	if f == nil {
 		t.Release(n)
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	f.obj = uintptr(n)
 	return dozeInstall(f, 0, cloexec)
 }
 
-// dozeNodeKind is what kind of open file a node makes.
-func dozeNodeKind(n fs.Node, flags uint32) (kind uint32, errno uintptr) {
+// dozeNodeOpsOf returns the operations of the open file that a node makes.
+func dozeNodeOpsOf(n fs.Node, flags uint32) (ops *dozeFileOps, errno uintptr) {
 	var st fs.Info
 	t := &dozeTree.fs
-	if flags&dozeOPath != 0 {
-		return dozeFileNode, 0
+	if flags&linux.OPath != 0 {
+		return &dozeNodeOps, 0
 	}
 	switch t.Type(n) {
 	case fs.TypeChar:
 		t.Stat(n, &st)
-		if kind = dozeDevKind(st.Dev); kind == dozeFileNone {
-			return 0, fs.ENXIO
+		if ops = dozeDevOps(st.Dev); ops == nil {
+			return nil, linux.ENXIO
 		}
-		return kind, 0
+		return ops, 0
 	case fs.TypeSocket:
-		return 0, fs.ENXIO
+		return nil, linux.ENXIO
 	}
-	return dozeFileNode, 0
+	return &dozeNodeOps, 0
 }
 
 // dozeOpenHow is struct open_how (linux/openat2.h).
@@ -201,8 +200,8 @@ type dozeOpenHow struct{ flags, mode, resolve uint64 }
 func dozeOpenat2(dirfd, p, how, size uintptr) uintptr {
 	const (
 		known    = 0o37777703 &^ 0o20000000 // O_ flags (asm-generic/fcntl.h)
-		tmpfile  = dozeOTmpfile | fs.OpenDirectory
-		withPath = fs.OpenPath | fs.OpenDirectory | fs.OpenNoFollow | dozeOCloexec
+		tmpfile  = linux.OTmpfileOnly | linux.ODirectory
+		withPath = linux.OPath | linux.ODirectory | linux.ONofollow | linux.OCloexec
 		perm     = 0o7777
 		resolves = 0x3f // RESOLVE_*
 	)
@@ -210,31 +209,31 @@ func dozeOpenat2(dirfd, p, how, size uintptr) uintptr {
 	least := unsafe.Sizeof(h)
 	switch {
 	case size < least:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case size > dozePage:
-		return dozeErr(dozeE2BIG)
+		return dozeErr(linux.E2BIG)
 	case !dozeGet(how, &h):
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	for i := least; i < size; i++ {
 		var b byte
 		if !dozeGet(how+i, &b) {
-			return dozeErr(dozeEFAULT)
+			return dozeErr(linux.EFAULT)
 		}
 		if b != 0 {
-			return dozeErr(dozeE2BIG)
+			return dozeErr(linux.E2BIG)
 		}
 	}
-	makes := h.flags&(fs.OpenCreate|dozeOTmpfile) != 0
+	makes := h.flags&(linux.OCreat|linux.OTmpfileOnly) != 0
 	switch {
-	case h.flags&^(known|dozeOTmpfile) != 0, h.resolve&^resolves != 0, h.mode&^perm != 0, h.mode != 0 && !makes:
-		return dozeErr(dozeEINVAL)
-	case h.flags&fs.OpenPath != 0 && h.flags&^withPath != 0:
-		return dozeErr(dozeEINVAL)
-	case h.flags&dozeOTmpfile != 0 && h.flags&tmpfile != tmpfile:
-		return dozeErr(dozeEINVAL)
+	case h.flags&^(known|linux.OTmpfileOnly) != 0, h.resolve&^resolves != 0, h.mode&^perm != 0, h.mode != 0 && !makes:
+		return dozeErr(linux.EINVAL)
+	case h.flags&linux.OPath != 0 && h.flags&^withPath != 0:
+		return dozeErr(linux.EINVAL)
+	case h.flags&linux.OTmpfileOnly != 0 && h.flags&tmpfile != tmpfile:
+		return dozeErr(linux.EINVAL)
 	case h.resolve != 0:
-		return dozeErr(dozeENOSYS)
+		return dozeErr(linux.ENOSYS)
 	}
 	return dozeOpenAt(dirfd, p, uintptr(h.flags), uintptr(h.mode))
 }
@@ -246,7 +245,7 @@ func dozeChdir(n fs.Node, errno uintptr) uintptr {
 	case errno != 0:
 		return dozeErr(errno)
 	case n == 0 || t.fs.Type(n) != fs.TypeDir:
-		return dozeErr(dozeENOTDIR)
+		return dozeErr(linux.ENOTDIR)
 	}
 	t.fs.Hold(n)
 	t.fs.Release(t.cwd)
@@ -257,7 +256,7 @@ func dozeChdir(n fs.Node, errno uintptr) uintptr {
 func dozeFchdir(fd uintptr) uintptr {
 	f := dozeFd(fd)
 	if f == nil {
-		return dozeErr(dozeEBADF)
+		return dozeErr(linux.EBADF)
 	}
 	dozeFiles()
 	return dozeChdir(dozeNodeOf(f), 0)
@@ -267,21 +266,21 @@ func dozeFchdir(fd uintptr) uintptr {
 func dozeGetcwd(p, size uintptr) uintptr {
 	f := dozeFiles()
 	if f.Lost(dozeTree.cwd) {
-		return dozeErr(dozeENOENT)
+		return dozeErr(linux.ENOENT)
 	}
 	path, errno := f.Path(dozeTree.cwd, dozeAddr(&dozePathBuffer[0]), dozePathMax-1)
 	switch {
-	case errno == fs.ERANGE:
-		return dozeErr(dozeENAMETOOLONG)
+	case errno == linux.ERANGE:
+		return dozeErr(linux.ENAMETOOLONG)
 	case errno != 0:
 		return dozeErr(errno)
 	case uintptr(len(path))+1 > size:
-		return dozeErr(dozeERANGE)
+		return dozeErr(linux.ERANGE)
 	}
 	from, n := dozeString(path)
 	dozePathBuffer[dozePathMax-1] = 0 // the path is at the end of the buffer
 	if !dozeCopyOut(p, from, n+1) {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	return n + 1
 }

@@ -5,6 +5,7 @@ package runtime
 
 import (
 	"internal/runtime/doze/fs"
+	"internal/runtime/doze/linux"
 	"internal/runtime/sys"
 	"unsafe"
 )
@@ -58,24 +59,24 @@ func (q *dozePipe) writers() uintptr { return uintptr(unsafe.Pointer(q)) + 8 }
 // dozePipe2 serves pipe(2) and pipe2(2).
 func dozePipe2(fds, flags uintptr) uintptr {
 	flags = uintptr(uint32(flags))
-	if flags&^(dozeOCloexec|dozeONonblock) != 0 {
-		return dozeErr(dozeEINVAL)
+	if flags&^(linux.OCloexec|linux.ONonblock) != 0 {
+		return dozeErr(linux.EINVAL)
 	}
 	at := dozeSlotAlloc()
 	if at == 0 {
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	q := (*dozePipe)(dozePtr(at))
 	q.size = dozePipeSize
-	status := uint32(flags) & dozeONonblock
-	if q.in = dozeNewFile(dozeFilePipeIn, dozeORdonly|status); q.in == nil {
+	status := uint32(flags) & linux.ONonblock
+	if q.in = dozeNewFile(&dozePipeInOps, linux.ORdonly|status); q.in == nil {
 		dozeSlotFree(at)
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	q.in.obj = at
-	if q.out = dozeNewFile(dozeFilePipeOut, dozeOWronly|status); q.out == nil {
+	if q.out = dozeNewFile(&dozePipeOutOps, linux.OWronly|status); q.out == nil {
 		dozeDrop(q.in)
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	q.out.obj = at
 	out := q.out
@@ -93,7 +94,7 @@ func dozePipe2(fds, flags uintptr) uintptr {
 	if !dozePut(fds, &pair) {
 		dozeClose(r)
 		dozeClose(w)
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	return 0
 }
@@ -107,8 +108,8 @@ func dozePipeRead(f *dozeFile, p, n uintptr) uintptr {
 		return q.read(p, n)
 	case q.out == nil:
 		return 0
-	case f.flags&dozeONonblock != 0:
-		return dozeErr(dozeEAGAIN)
+	case f.flags&linux.ONonblock != 0:
+		return dozeErr(linux.EAGAIN)
 	}
 	return dozeWaitOn(f, q.readers())
 }
@@ -134,7 +135,7 @@ func (q *dozePipe) read(p, n uintptr) uintptr {
 		}
 	}
 	if got == 0 {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	dozeNotify(q.writers(), dozeEveryone)
 	if before < dozePipeBuf && q.room() >= dozePipeBuf {
@@ -199,7 +200,7 @@ func dozePipeWrite(t *dozeThread, f *dozeFile, s dozeParts) uintptr {
 	for s.n != 0 {
 		if q.in == nil {
 			dozeRaise(t, _SIGPIPE, dozeSiUser)
-			return t.wrote(dozeEPIPE)
+			return t.wrote(linux.EPIPE)
 		}
 		room := q.room()
 		if s.n <= dozePipeBuf && room < s.n {
@@ -211,8 +212,8 @@ func dozePipeWrite(t *dozeThread, f *dozeFile, s dozeParts) uintptr {
 		switch {
 		case t.done == s.n:
 			return t.wrote(0)
-		case f.flags&dozeONonblock != 0:
-			return t.wrote(dozeEAGAIN)
+		case f.flags&linux.ONonblock != 0:
+			return t.wrote(linux.EAGAIN)
 		case room == 0:
 			return dozeWaitOn(f, q.writers())
 		}
@@ -236,12 +237,12 @@ func (q *dozePipe) write(s *dozeParts, skip, n uintptr, done *uintptr) (errno ui
 	put := uintptr(0)
 	for put < n && errno == 0 {
 		if (q.last == nil || q.wr == dozePipeHold) && !q.addPage() {
-			errno = dozeENOMEM
+			errno = linux.ENOMEM
 			break
 		}
 		part := min(n-put, dozePipeHold-q.wr)
 		if s.read(q.last.data()+q.wr, skip+put, part) != 0 {
-			errno = dozeEFAULT
+			errno = linux.EFAULT
 			break
 		}
 		q.wr += part
@@ -264,7 +265,7 @@ func (q *dozePipe) write(s *dozeParts, skip, n uintptr, done *uintptr) (errno ui
 func dozePipeEnd(f *dozeFile) {
 	q := dozePipeOf(f)
 	end := &q.in
-	if f.kind == dozeFilePipeOut {
+	if f.ops.kind == dozeFilePipeOut {
 		end = &q.out
 	}
 	for at := end; *at != nil; at = &(*at).next {
@@ -278,7 +279,7 @@ func dozePipeEnd(f *dozeFile) {
 	}
 	dozeNotify(q.readers(), dozeEveryone)
 	dozeNotify(q.writers(), dozeEveryone)
-	if f.kind == dozeFilePipeIn {
+	if f.ops.kind == dozeFilePipeIn {
 		q.event(q.out, dozePollErr|dozePollWrite)
 	} else {
 		q.event(q.in, dozePollHup|dozePollRead)
@@ -286,9 +287,12 @@ func dozePipeEnd(f *dozeFile) {
 	q.free()
 }
 
+// dozePipeAvailable serves FIONREAD.
+func dozePipeAvailable(f *dozeFile) (n uint32, errno uintptr) { return uint32(dozePipeOf(f).used), 0 }
+
 func dozePipeReadiness(f *dozeFile) (mask uint32) {
 	q := dozePipeOf(f)
-	if f.kind == dozeFilePipeIn {
+	if f.ops.kind == dozeFilePipeIn {
 		if q.used > 0 {
 			mask = dozePollRead
 		}
@@ -308,8 +312,8 @@ func dozePipeReadiness(f *dozeFile) (mask uint32) {
 
 // dozePipeFcntl serves F_GETPIPE_SZ and F_SETPIPE_SZ.
 func dozePipeFcntl(f *dozeFile, cmd, arg uintptr) uintptr {
-	if f.kind != dozeFilePipeIn && f.kind != dozeFilePipeOut {
-		return dozeErr(dozeEBADF)
+	if !f.isPipe() {
+		return dozeErr(linux.EBADF)
 	}
 	q := dozePipeOf(f)
 	if cmd == dozeSetPipeSize {
@@ -319,11 +323,11 @@ func dozePipeFcntl(f *dozeFile, cmd, arg uintptr) uintptr {
 		}
 		switch {
 		case size > 1<<31:
-			return dozeErr(dozeEINVAL)
+			return dozeErr(linux.EINVAL)
 		case size > dozePipeMax:
-			return dozeErr(dozeEPERM)
+			return dozeErr(linux.EPERM)
 		case size < q.used:
-			return dozeErr(dozeEBUSY)
+			return dozeErr(linux.EBUSY)
 		}
 		q.size = size
 		dozeNotify(q.writers(), dozeEveryone)
@@ -339,12 +343,12 @@ func dozePipeFcntl(f *dozeFile, cmd, arg uintptr) uintptr {
 func dozeEventfd(count, flags uintptr) uintptr {
 	const semaphore = 1
 	flags = uintptr(uint32(flags))
-	if flags&^(dozeOCloexec|dozeONonblock|semaphore) != 0 {
-		return dozeErr(dozeEINVAL)
+	if flags&^(linux.OCloexec|linux.ONonblock|semaphore) != 0 {
+		return dozeErr(linux.EINVAL)
 	}
-	f := dozeNewFile(dozeFileCounter, dozeORdwr|uint32(flags)&dozeONonblock)
+	f := dozeNewFile(&dozeCounterOps, linux.ORdwr|uint32(flags)&linux.ONonblock)
 	if f == nil {
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	f.pos, f.aux = uintptr(uint32(count)), uint32(flags)&semaphore
 	return dozeInstall(f, 0, dozeCloexec(flags))
@@ -356,9 +360,9 @@ const dozeCounterFull = ^uintptr(0)
 func dozeCounterRead(f *dozeFile, p, n uintptr) uintptr {
 	switch {
 	case n < 8:
-		return dozeErr(dozeEINVAL)
-	case f.pos == 0 && f.flags&dozeONonblock != 0:
-		return dozeErr(dozeEAGAIN)
+		return dozeErr(linux.EINVAL)
+	case f.pos == 0 && f.flags&linux.ONonblock != 0:
+		return dozeErr(linux.EAGAIN)
 	case f.pos == 0:
 		return dozeWaitOn(f, f.addr())
 	}
@@ -372,17 +376,17 @@ func dozeCounterRead(f *dozeFile, p, n uintptr) uintptr {
 	return dozePutOr(p, &v, 8) // a bad address loses what was counted, as on Linux
 }
 
-func dozeCounterWrite(f *dozeFile, p, n uintptr) uintptr {
+func dozeCounterWrite(_ *dozeThread, f *dozeFile, s dozeParts) uintptr {
 	var v uintptr
 	switch {
-	case n < 8:
-		return dozeErr(dozeEINVAL)
-	case !dozeGet(p, &v):
-		return dozeErr(dozeEFAULT)
+	case s.n < 8:
+		return dozeErr(linux.EINVAL)
+	case !dozeGet(s.base, &v):
+		return dozeErr(linux.EFAULT)
 	case v == dozeCounterFull:
-		return dozeErr(dozeEINVAL)
-	case v >= dozeCounterFull-f.pos && f.flags&dozeONonblock != 0:
-		return dozeErr(dozeEAGAIN)
+		return dozeErr(linux.EINVAL)
+	case v >= dozeCounterFull-f.pos && f.flags&linux.ONonblock != 0:
+		return dozeErr(linux.EAGAIN)
 	case v >= dozeCounterFull-f.pos:
 		return dozeWaitOn(f, f.addr()+8)
 	}

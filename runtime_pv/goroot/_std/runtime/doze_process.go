@@ -4,14 +4,15 @@ package runtime
 
 import (
 	"internal/runtime/doze/abi"
+	"internal/runtime/doze/linux"
 	"internal/runtime/doze/mmio"
 	"unsafe"
 )
 
 // dozeUname serves uname(2).
 func dozeUname(p uintptr) uintptr {
-	var names [6][65]byte // struct new_utsname
-	for i, s := range [...]string{"Linux", "doze", dozeReleaseName, "#1 Doze", "x86_64", "(none)"} {
+	var names [6][dozeNameSize]byte // struct new_utsname
+	for i, s := range [...]string{"Linux", dozeHostname(), dozeReleaseName, "#1 Doze", "x86_64", "(none)"} {
 		for j := 0; j < len(s); j++ {
 			names[i][j] = s[j]
 		}
@@ -38,14 +39,14 @@ var dozeLimits = struct{ core, nofile dozeRlimit }{
 // dozeGetrlimit serves getrlimit(2), and dozeSetrlimit setrlimit(2).
 func dozeGetrlimit(resource, p uintptr) uintptr {
 	if uint32(resource) < dozeRlimits && p == 0 {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	return dozePrlimit(0, resource, 0, p)
 }
 
 func dozeSetrlimit(resource, p uintptr) uintptr {
 	if p == 0 {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	return dozePrlimit(0, resource, p, 0)
 }
@@ -55,11 +56,11 @@ func dozePrlimit(pid, resource, new, old uintptr) uintptr {
 	var v dozeRlimit
 	switch {
 	case new != 0 && !dozeGet(new, &v):
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	case int32(pid) != 0 && dozeByTID(uintptr(uint32(pid))) == nil:
-		return dozeErr(dozeESRCH)
+		return dozeErr(linux.ESRCH)
 	case uint32(resource) >= dozeRlimits:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	before := dozeRlimit{dozeUnlimited, dozeUnlimited}
 	var limit *dozeRlimit
@@ -75,9 +76,9 @@ func dozePrlimit(pid, resource, new, old uintptr) uintptr {
 	if new != 0 {
 		switch {
 		case v.cur > v.max:
-			return dozeErr(dozeEINVAL)
+			return dozeErr(linux.EINVAL)
 		case limit == nil && v != before, limit == &dozeLimits.nofile && v.max > dozeMaxFiles:
-			return dozeErr(dozeEPERM)
+			return dozeErr(linux.EPERM)
 		case limit != nil:
 			*limit = v
 			dozeFds.limit = uintptr(dozeLimits.nofile.cur)
@@ -93,21 +94,41 @@ func dozePrlimit(pid, resource, new, old uintptr) uintptr {
 func dozeGetrandomCall(t *dozeThread, p, n, flags uintptr) uintptr {
 	const nonblock, random, insecure = 1, 2, 4
 	if flags = uintptr(uint32(flags)); flags&^(nonblock|random|insecure) != 0 || flags&(random|insecure) == random|insecure {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	n = min(n, dozeMostBytes)
 	if !dozeRangeOK(p, n) {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	return dozeGetrandom(t, p, n)
 }
 
-// dozeGetrandom fills n bytes: the CPU's generator and our own, XORed, so that
-// neither alone decides. A part of readv(2) that takes too long is cut short.
+// dozeGetrandom fills n bytes, in slices.
 func dozeGetrandom(t *dozeThread, p, n uintptr) uintptr {
-	n = min(n, dozeMostBytes)
 	done, until := dozeSliceOf(t)
 	for done < n {
+		piece := min(n-done, dozeRandomPiece)
+		r := dozeRandomFill(p+done, piece)
+		if int(r) < 0 {
+			return dozePart(done, r)
+		}
+		if done += r; r < piece {
+			break
+		}
+		if done < n && dozeNow() > until {
+			return dozeNextSlice(t, done)
+		}
+	}
+	return done
+}
+
+// dozeRandomPiece is how much dozeGetrandom makes between two looks at the clock.
+const dozeRandomPiece = 4 << 10
+
+// dozeRandomFill fills n bytes: the CPU's generator and our own, XORed, so that neither
+// alone decides. It returns how many it could write.
+func dozeRandomFill(p, n uintptr) uintptr {
+	for done := uintptr(0); done < n; {
 		var words [32]uint64
 		piece := min(n-done, unsafe.Sizeof(words))
 		for i := range alignUp(piece, 8) / 8 {
@@ -115,16 +136,10 @@ func dozeGetrandom(t *dozeThread, p, n uintptr) uintptr {
 		}
 		left := dozeUserWrite(p+done, dozeAddr(&words), piece)
 		if done += piece - left; left != 0 {
-			return dozePart(done, dozeErr(dozeEFAULT))
-		}
-		if done < n && dozeNow() > until {
-			if t.rax != 318 && t.rax != 0 && t.rax != 17 { // not getrandom, read, pread64
-				break
-			}
-			return dozeNextSlice(t, done)
+			return dozePart(done, dozeErr(linux.EFAULT))
 		}
 	}
-	return done
+	return n
 }
 
 // dozeRandom64 returns a word nobody can guess.
@@ -178,7 +193,7 @@ func dozeGetrusage(t *dozeThread, who, p uintptr) uintptr {
 		ns = dozeThreadTime(t)
 	case children:
 	default:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	u := dozeRusage{user: dozeTimevalOf(ns), maxRSS: int64(dozeResident() * dozePage >> 10)}
 	return dozePutOr(p, &u, 0)
@@ -269,7 +284,7 @@ func dozePrctl(t *dozeThread, op, arg uintptr) uintptr {
 	case op == getNoNewPrivs && arg|rest == 0:
 		return t.noNewPrivs
 	}
-	return dozeErr(dozeEINVAL)
+	return dozeErr(linux.EINVAL)
 }
 
 // dozeSetComm names a thread as the string at the program's p says.
@@ -277,7 +292,7 @@ func dozeSetComm(t *dozeThread, p uintptr) uintptr {
 	var name [dozeCommSize]byte
 	for i := range dozeCommSize - 1 {
 		if !dozeGet(p+uintptr(i), &name[i]) {
-			return dozeErr(dozeEFAULT)
+			return dozeErr(linux.EFAULT)
 		}
 		if name[i] == 0 {
 			break
@@ -292,8 +307,37 @@ func dozeSetID(real, effective, saved uintptr) uintptr {
 	const unchanged = ^uint32(0)
 	for _, id := range [...]uint32{uint32(real), uint32(effective), uint32(saved)} {
 		if id != 0 && id != unchanged {
-			return dozeErr(dozeEPERM)
+			return dozeErr(linux.EPERM)
 		}
+	}
+	return 0
+}
+
+// dozeGroupsMax is the most groups that Linux lets a process have (NGROUPS_MAX).
+const dozeGroupsMax = 65536
+
+// dozeGetgroups serves getgroups(2): root has no groups but its own.
+func dozeGetgroups(n uintptr) uintptr {
+	if int32(n) < 0 {
+		return dozeErr(linux.EINVAL)
+	}
+	return 0
+}
+
+// dozeSetgroups serves setgroups(2): there can be none.
+func dozeSetgroups(n, list uintptr) uintptr {
+	var gid uint32
+	n = uintptr(uint32(n))
+	if n > dozeGroupsMax {
+		return dozeErr(linux.EINVAL)
+	}
+	for i := range n {
+		if !dozeGet(list+i*4, &gid) {
+			return dozeErr(linux.EFAULT)
+		}
+	}
+	if n > 0 {
+		return dozeErr(linux.EPERM)
 	}
 	return 0
 }
@@ -303,7 +347,7 @@ func dozeGetID(real, effective, saved uintptr) uintptr {
 	root := uint32(0)
 	for _, p := range [...]uintptr{real, effective, saved} {
 		if !dozePut(p, &root) {
-			return dozeErr(dozeEFAULT)
+			return dozeErr(linux.EFAULT)
 		}
 	}
 	return 0
@@ -320,22 +364,22 @@ func dozeCapget(header, data uintptr) uintptr {
 	const version1, version2, version3 = 0x19980330, 0x20071026, 0x20080522 // linux/capability.h
 	var h dozeCapHeader
 	if !dozeGet(header, &h) {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	known := h.version == version1 || h.version == version2 || h.version == version3
 	if !known {
 		version := uint32(version3)
 		if !dozePut(header, &version) {
-			return dozeErr(dozeEFAULT)
+			return dozeErr(linux.EFAULT)
 		}
 	}
 	switch {
 	case data == 0:
 		return 0
 	case !known || h.pid < 0:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case h.pid != 0 && dozeByTID(uintptr(h.pid)) == nil:
-		return dozeErr(dozeESRCH)
+		return dozeErr(linux.ESRCH)
 	}
 	var sets [6]uint32 // two of {effective, permitted, inheritable}, 32 bits each
 	for i := range sets {
@@ -346,7 +390,7 @@ func dozeCapget(header, data uintptr) uintptr {
 		size /= 2
 	}
 	if !dozeCopyOut(data, dozeAddr(&sets), size) {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	return 0
 }

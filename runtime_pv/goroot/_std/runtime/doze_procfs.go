@@ -2,7 +2,10 @@ package runtime
 
 // /proc: links and directories here, texts in doze_proctext.go.
 
-import "internal/runtime/doze/fs"
+import (
+	"internal/runtime/doze/fs"
+	"internal/runtime/doze/linux"
+)
 
 // dozeFillProc makes what is in one of the directories below /proc. They can't be
 // changed.
@@ -22,7 +25,7 @@ func dozeFillProc(dir fs.Node, tag uint32) {
 		f.PlantLink(dir, "root", "/")
 	case dozeTagProcSys:
 		if n, errno := f.Plant(dir, "kernel", fs.TypeDir|0o555, 0); errno == 0 {
-			f.PlantFile(n, "hostname", 0o444, "doze\n")
+			f.PlantFile(n, "hostname", 0o444, dozeHostnameLine())
 			f.PlantFile(n, "osrelease", 0o444, dozeReleaseName+"\n")
 			f.PlantFile(n, "pid_max", 0o444, "4194304\n")
 			f.Mark(n, fs.ReadOnly, 0)
@@ -76,11 +79,11 @@ func dozeFollowLink(_ fs.Node, tag uint32) (fs.Node, fs.Errno) {
 	case tag == dozeTagCwd:
 		return t.cwd, 0
 	case tag < dozeTagFd:
-		return 0, fs.ENOENT
+		return 0, linux.ENOENT
 	}
 	f := dozeFd(uintptr(tag - dozeTagFd))
 	if f == nil {
-		return 0, fs.ENOENT
+		return 0, linux.ENOENT
 	}
 	if n := dozeNodeOf(f); n != 0 {
 		return n, 0
@@ -99,8 +102,7 @@ func dozeFollowLink(_ fs.Node, tag uint32) (fs.Node, fs.Errno) {
 
 // dozeNodeOf is the node that an open file is open on, 0 for none.
 func dozeNodeOf(f *dozeFile) fs.Node {
-	switch f.kind {
-	case dozeFileNode, dozeFileNull, dozeFileZero, dozeFileFull, dozeFileRandom:
+	if f.ops.on == dozeOnNode {
 		return fs.Node(f.obj)
 	}
 	return 0
@@ -150,15 +152,9 @@ func dozePutFile(f *dozeFile, b *dozeText) {
 		dozePutPath(n, b)
 		return
 	}
-	switch f.kind {
-	case dozeFileConsole:
-		b.str("/dev/console")
-	case dozeFileCounter:
-		b.str("anon_inode:[eventfd]")
-	case dozeFileEpoll:
-		b.str("anon_inode:[eventpoll]")
-	default:
-		b.str("pipe:[")
+	name := f.ops.name
+	b.str(name)
+	if name[len(name)-1] == '[' {
 		b.dec(uint64(f.obj))
 		b.byte(']')
 	}

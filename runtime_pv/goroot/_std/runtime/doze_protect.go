@@ -7,6 +7,7 @@ package runtime
 import (
 	"internal/runtime/doze/abi"
 	"internal/runtime/doze/fs"
+	"internal/runtime/doze/linux"
 )
 
 // dozeAccessOf is the part of a region's kind that Linux's PROT_ bits are about.
@@ -26,18 +27,18 @@ func dozeMprotect(t *dozeThread, addr, n, prot uintptr) uintptr {
 	end := addr + alignUp(n, dozePage)
 	switch {
 	case prot&^known != 0 || addr&(dozePage-1) != 0:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case n == 0:
 		return 0
 	case end <= addr:
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	// As on Linux, what lies below the first address that can't be changed is.
 	end, errno := dozeMayProtect(addr, end, prot)
 	at, until := dozeSliceOf(t)
 	if at == 0 {
 		if !dozeSetAccess(addr, end, dozeAccessOf(prot)) {
-			return dozeErr(dozeENOMEM)
+			return dozeErr(linux.ENOMEM)
 		}
 		at = addr
 	}
@@ -45,7 +46,7 @@ func dozeMprotect(t *dozeThread, addr, n, prot uintptr) uintptr {
 	at, ok := c.conform(at, end)
 	switch {
 	case !ok:
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	case at < end:
 		return dozeNextSlice(t, at)
 	}
@@ -60,14 +61,14 @@ func dozeMayProtect(start, end, prot uintptr) (stop, errno uintptr) {
 		_, hi, kind := dozeMem.regions.Lookup(va)
 		switch {
 		case !dozeHas(kind):
-			return va, dozeENOMEM
+			return va, linux.ENOMEM
 		case kind&dozeImage != 0:
 			text := va < alignUp(firstmoduledata.etext, dozePage)
 			if access != kind&dozeSmall || text != (prot&_PROT_EXEC != 0) {
-				return va, dozeEACCES
+				return va, linux.EACCES
 			}
 		case prot&_PROT_EXEC != 0 || access&dozeCanWrite != 0 && kind&(dozeShared|dozeMayWrite) == dozeShared:
-			return va, dozeEACCES
+			return va, linux.EACCES
 		}
 		va = hi
 	}

@@ -4,6 +4,7 @@ package runtime
 
 import (
 	"internal/runtime/doze/abi"
+	"internal/runtime/doze/linux"
 	"unsafe"
 )
 
@@ -39,7 +40,7 @@ func dozePV(op, p, n uintptr) uintptr {
 		}
 	case abi.PVCPUs, abi.PVWatch, abi.PVChange, abi.PVAnswer:
 		if wait, errno := dozePVCPUs(w, op, p); wait {
-			return dozeWaitOn(nil, dozeAddr(&dozeMove.target))
+			return dozeWaitOn(nil, dozeAddr(&dozeHotplug.target))
 		} else if errno != 0 {
 			return errno
 		}
@@ -47,10 +48,10 @@ func dozePV(op, p, n uintptr) uintptr {
 		s := &dozeStats
 		w.put(int64(s.wakeups), int64(s.timers), int64(s.gates), int64(s.unknown))
 	default:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	if !dozeCopyOut(p, uintptr(unsafe.Pointer(&w.words)), min(n, w.n)*8) {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	return w.n
 }

@@ -19,13 +19,17 @@ var dozeReports struct {
 }
 
 // dozeReportFree gives the device what came free, batch by batch, until time is up, as
-// long as it returns them at once. If it does not, it interrupts when it has.
-func dozeReportFree(until int64) {
+// long as it returns them at once. If it does not, it interrupts when it has. It returns
+// whether it came to the end of the frames.
+func dozeReportFree(until int64) (ended bool) {
 	r, b := &dozeReports, &dozeBalloon
 	if b.busy || !dozeBalloonReady() || !b.dev.Reports() {
-		return
+		return false
 	}
-	for dozeReportsBack() && dozeReportBatch() {
+	for dozeReportsBack() {
+		if ended = !dozeReportBatch(); ended {
+			break
+		}
 		b.dev.Report(r.list[:r.n])
 		if dozeNow() > until {
 			dozeReportsBack()
@@ -33,6 +37,14 @@ func dozeReportFree(until int64) {
 		}
 	}
 	b.dev.Reported(true)
+	return ended
+}
+
+// dozeReportAll is for when the machine is about to sleep. A walk over the frames that was
+// cut short goes on where it was, so what has come free behind it takes another one.
+func dozeReportAll() {
+	for dozeMem.frames.Fresh() >= dozeReportFew && dozeReportFree(dozeForever) {
+	}
 }
 
 // dozeReportBatch fills the list.

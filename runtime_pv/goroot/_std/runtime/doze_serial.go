@@ -6,6 +6,7 @@ package runtime
 
 import (
 	"internal/runtime/doze/abi"
+	"internal/runtime/doze/linux"
 	"internal/runtime/doze/mmio"
 )
 
@@ -60,7 +61,7 @@ func dozeUARTSend(t *dozeThread, f *dozeFile, stream uintptr, s dozeParts) uintp
 		}
 		part := min(s.n-t.done, dozeUARTBurst)
 		if part -= s.read(b, t.done, part); part == 0 {
-			return t.wrote(dozeEFAULT)
+			return t.wrote(linux.EFAULT)
 		}
 		mmio.OutString(port, b, part)
 		t.done += part

@@ -7,6 +7,7 @@ package runtime
 
 import (
 	"internal/runtime/doze/abi"
+	"internal/runtime/doze/linux"
 	"internal/runtime/sys"
 	"unsafe"
 )
@@ -132,7 +133,7 @@ func dozeSignalled(t *dozeThread) bool {
 func dozePoke(t *dozeThread) {
 	switch t.state {
 	case dozeStateFutexWait:
-		t.rax = dozeErr(dozeEINTR)
+		t.rax = dozeErr(linux.EINTR)
 		dozeWake(t)
 	case dozeStateSleeping:
 		t.rax = dozeSleepCut(t)
@@ -336,11 +337,11 @@ func dozeSigaction(sig, act, old, size uintptr) uintptr {
 	var a dozeAction
 	switch sig = uintptr(uint32(sig)); {
 	case size != dozeSigsetSize:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	case act != 0 && !dozeGet(act, &a):
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	case sig == 0 || sig >= dozeSignals || act != 0 && (sig == _SIGKILL || sig == _SIGSTOP):
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	before := dozeActions[sig]
 	if act != 0 {
@@ -358,11 +359,11 @@ func dozeSigprocmask(t *dozeThread, how, set, old, size uintptr) uintptr {
 	before := t.mask
 	var v uint64
 	if size != dozeSigsetSize {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	if set != 0 {
 		if !dozeGet(set, &v) {
-			return dozeErr(dozeEFAULT)
+			return dozeErr(linux.EFAULT)
 		}
 		switch uint32(how) {
 		case _SIG_BLOCK:
@@ -371,7 +372,7 @@ func dozeSigprocmask(t *dozeThread, how, set, old, size uintptr) uintptr {
 			v = t.mask &^ v
 		case _SIG_SETMASK:
 		default:
-			return dozeErr(dozeEINVAL)
+			return dozeErr(linux.EINVAL)
 		}
 		t.mask = v &^ dozeUnblockable
 	}
@@ -393,17 +394,17 @@ func dozeSigaltstack(t *dozeThread, set, old uintptr) uintptr {
 	if set != 0 {
 		var st dozeSignalStack
 		if !dozeGet(set, &st) {
-			return dozeErr(dozeEFAULT)
+			return dozeErr(linux.EFAULT)
 		}
 		switch {
 		case before.flags == dozeSsOnstack:
-			return dozeErr(dozeEPERM)
+			return dozeErr(linux.EPERM)
 		case st.flags == dozeSsDisable:
 			st = dozeSignalStack{}
 		case st.flags > dozeSsOnstack:
-			return dozeErr(dozeEINVAL)
+			return dozeErr(linux.EINVAL)
 		case st.size < max(dozeLeastAltStack, dozeXsaveSize+dozeFrameSize+dozeRedZone):
-			return dozeErr(dozeENOMEM)
+			return dozeErr(linux.ENOMEM)
 		}
 		t.altStack, t.altSize = st.sp, st.size
 	}
@@ -484,9 +485,9 @@ func dozeFault(t *dozeThread, vector, err, cr2 uintptr, bus bool) {
 	dozeTake(t, sig, code, f, true)
 }
 
-// dozeNested serves a fault in the kernel itself: a page of the program that is
-// touched for the first time, an address of the program's that is none, or the
-// end. It returns where to go on.
+// dozeNested handles a fault taken inside the kernel. It maps a page of the program that is
+// touched for the first time, makes a copy from a bad address end (EFAULT), and otherwise
+// ends the machine with a crash report.
 func dozeNested(vector, err, cr2, rip uintptr) uintptr {
 	v := dozeSelf()
 	v.nesting++

@@ -4,19 +4,18 @@ package runtime
 
 import (
 	"internal/runtime/doze/fs"
+	"internal/runtime/doze/linux"
 	"unsafe"
 )
 
 // dozeAnonymousInfo describes an open file that has no node.
 func dozeAnonymousInfo(f *dozeFile, st *fs.Info) {
-	*st = fs.Info{Ino: uint64(f.kind) + 1<<32, Links: 1, Mode: 0o600}
-	switch f.kind {
-	case dozeFileConsole:
-		st.Mode, st.Dev = fs.TypeChar|0o620, dozeDevTTY|1
-	case dozeFilePipeIn, dozeFilePipeOut:
-		st.Mode, st.Ino = fs.TypeFifo|0o600, uint64(f.obj)
-	case dozeFileInput:
-		st.Mode = fs.TypeFifo | 0o600
+	*st = fs.Info{Ino: uint64(f.ops.kind) + 1<<32, Links: 1, Mode: f.ops.mode}
+	if f.isPipe() {
+		st.Ino = uint64(f.obj)
+	}
+	if f.ops.mode&fs.TypeMask == fs.TypeChar {
+		st.Dev = dozeDevTTY | 1
 	}
 }
 
@@ -72,7 +71,7 @@ func dozeFileTime(ns int64) dozeTimespec {
 func dozeFstat(fd, to uintptr) uintptr {
 	f := dozeFd(fd)
 	if f == nil {
-		return dozeErr(dozeEBADF)
+		return dozeErr(linux.EBADF)
 	}
 	var st fs.Info
 	dozeFileInfo(f, &st)
@@ -81,19 +80,19 @@ func dozeFstat(fd, to uintptr) uintptr {
 
 // dozeInfoAt describes what newfstatat(2) and statx(2) ask for.
 func dozeInfoAt(dirfd, p, flags uintptr, st *fs.Info) uintptr {
-	if flags&^(dozeAtNoFollow|dozeAtNoAutomount|dozeAtEmptyPath|dozeAtSyncType) != 0 {
-		return dozeEINVAL
+	if flags&^(linux.AtSymlinkNofollow|linux.AtNoAutomount|linux.AtEmptyPath|linux.AtStatxSyncType) != 0 {
+		return linux.EINVAL
 	}
 	path, errno := dozeAt(0, dirfd, p)
 	if errno != 0 {
 		return errno
 	}
-	if path.text == "" && flags&dozeAtEmptyPath != 0 && path.file != nil {
+	if path.text == "" && flags&linux.AtEmptyPath != 0 && path.file != nil {
 		dozeFileInfo(path.file, st)
 		return 0
 	}
 	how := fs.Follow
-	if flags&dozeAtNoFollow != 0 {
+	if flags&linux.AtSymlinkNofollow != 0 {
 		how = fs.NoFollow
 	}
 	n, errno := path.node(how, flags)
@@ -143,8 +142,8 @@ func dozeStatx(dirfd, p, flags, mask, to uintptr) uintptr {
 		devMinorMax = 0xff // of the devices there are
 	)
 	var st fs.Info
-	if mask&reserved != 0 || flags&dozeAtSyncType == dozeAtSyncType {
-		return dozeErr(dozeEINVAL)
+	if mask&reserved != 0 || flags&linux.AtStatxSyncType == linux.AtStatxSyncType {
+		return dozeErr(linux.EINVAL)
 	}
 	if errno := dozeInfoAt(dirfd, p, flags, &st); errno != 0 {
 		return dozeErr(errno)
@@ -194,7 +193,7 @@ func dozeAccess(dirfd, p, mode, flags uintptr) uintptr {
 		anyX           = 0o111
 	)
 	if mode&^all != 0 {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	n, errno := dozeFindAs(dirfd, p, flags&^effective)
 	if errno != 0 {
@@ -203,9 +202,9 @@ func dozeAccess(dirfd, p, mode, flags uintptr) uintptr {
 	f := &dozeTree.fs
 	switch {
 	case mode&write != 0 && f.Frozen(n) && f.Type(n) != fs.TypeChar:
-		return dozeErr(fs.EROFS)
+		return dozeErr(linux.EROFS)
 	case mode&execute != 0 && f.Type(n) == fs.TypeFile && f.Mode(n)&anyX == 0:
-		return dozeErr(dozeEACCES)
+		return dozeErr(linux.EACCES)
 	}
 	return 0
 }
@@ -224,16 +223,16 @@ const dozeDirentName = unsafe.Offsetof(dozeDirent{}.kind) + 1
 func dozeGetdents(fd, to, size uintptr) uintptr {
 	f := dozeUsable(fd)
 	if f == nil {
-		return dozeErr(dozeEBADF)
+		return dozeErr(linux.EBADF)
 	}
 	size = uintptr(uint32(size))
 	t := dozeFiles()
 	dir := dozeNodeOf(f)
 	switch {
 	case dir == 0 || t.Type(dir) != fs.TypeDir:
-		return dozeErr(dozeENOTDIR)
+		return dozeErr(linux.ENOTDIR)
 	case t.Lost(dir):
-		return dozeErr(dozeENOENT)
+		return dozeErr(linux.ENOENT)
 	}
 	done := uintptr(0)
 	for {
@@ -243,10 +242,10 @@ func dozeGetdents(fd, to, size uintptr) uintptr {
 		}
 		n := alignUp(dozeDirentName+uintptr(len(d.Name))+1, 8)
 		if done+n > size {
-			return dozePart(done, dozeErr(dozeEINVAL))
+			return dozePart(done, dozeErr(linux.EINVAL))
 		}
 		if !dozePutDirent(to+done, n, d) {
-			return dozePart(done, dozeErr(dozeEFAULT))
+			return dozePart(done, dozeErr(linux.EFAULT))
 		}
 		done += n
 		f.pos = uintptr(d.Cookie)

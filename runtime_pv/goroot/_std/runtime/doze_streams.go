@@ -1,65 +1,10 @@
 package runtime
 
-// What pipes, eventfds, epolls and standard input have in common as open files,
-// and the calls that make them.
+// What pipes, eventfds, epolls and standard input have in common as open files.
 
-import "internal/runtime/doze/fs"
+import "internal/runtime/doze/linux"
 
-// dozeIsStream tells open files whose reads may wait, and that have no position.
-func dozeIsStream(f *dozeFile) bool {
-	switch f.kind {
-	case dozeFilePipeIn, dozeFilePipeOut, dozeFileCounter, dozeFileEpoll, dozeFileInput:
-		return true
-	}
-	return false
-}
-
-func dozeStreamRead(f *dozeFile, p, n uintptr) uintptr {
-	switch f.kind {
-	case dozeFilePipeIn:
-		return dozePipeRead(f, p, n)
-	case dozeFileCounter:
-		return dozeCounterRead(f, p, n)
-	case dozeFileInput:
-		return dozeInputRead(f, p, n)
-	case dozeFileEpoll:
-		return dozeErr(dozeEINVAL)
-	}
-	return dozeErr(dozeEBADF)
-}
-
-func dozeStreamWrite(f *dozeFile, p, n uintptr) uintptr {
-	switch f.kind {
-	case dozeFilePipeOut:
-		return dozePipeWrite(dozeCurrent(), f, dozeParts{base: p, n: n})
-	case dozeFileCounter:
-		return dozeCounterWrite(f, p, n)
-	case dozeFileEpoll:
-		return dozeErr(dozeEINVAL)
-	}
-	return dozeErr(dozeEBADF)
-}
-
-// dozeStreamEnd frees what a stream was open on, and lets go who waits for it.
-// The watches of any open file end with it.
-func dozeStreamEnd(f *dozeFile) {
-	for f.watch != 0 {
-		dozeWatchEnd((*dozeWatch)(dozePtr(f.watch)))
-	}
-	switch f.kind {
-	case dozeFilePipeIn, dozeFilePipeOut:
-		dozePipeEnd(f)
-	case dozeFileCounter:
-		dozeCounterEnd(f)
-	case dozeFileEpoll:
-		dozeEpollEnd(f)
-	case dozeFileInput:
-		dozeInputEnd()
-	}
-}
-
-// dozeIoctlFile serves ioctl(2): how much can be read, whether reads wait, and
-// FD_CLOEXEC
+// dozeStreamIoctl serves ioctl(2): how much can be read, and whether reads wait
 // (asm-generic/ioctls.h).
 func dozeStreamIoctl(f *dozeFile, cmd, arg uintptr) uintptr {
 	const available, nonblock = 0x541b, 0x5421 // FIONREAD, FIONBIO
@@ -67,78 +12,65 @@ func dozeStreamIoctl(f *dozeFile, cmd, arg uintptr) uintptr {
 	switch cmd {
 	case nonblock:
 		if !dozeGet(arg, &n) {
-			return dozeErr(dozeEFAULT)
+			return dozeErr(linux.EFAULT)
 		}
-		f.flags &^= dozeONonblock
+		f.flags &^= linux.ONonblock
 		if n != 0 {
-			f.flags |= dozeONonblock
+			f.flags |= linux.ONonblock
 		}
 		return 0
 	case available:
-		switch f.kind {
-		case dozeFilePipeIn, dozeFilePipeOut:
-			n = uint32(dozePipeOf(f).used)
-		case dozeFileInput:
-			n = uint32(dozeInputHave())
-		case dozeFileNode:
-			node := fs.Node(f.obj)
-			if dozeFiles().Type(node) != fs.TypeFile {
-				return dozeErr(dozeENOTTY)
-			}
-			n = uint32(dozeTree.fs.Size(node)) - uint32(f.pos)
-		default:
-			return dozeErr(dozeENOTTY)
+		if f.ops.available == nil {
+			return dozeErr(linux.ENOTTY)
+		}
+		n, errno := f.ops.available(f)
+		if errno != 0 {
+			return dozeErr(errno)
 		}
 		return dozePutOr(arg, &n, 0)
 	}
-	return dozeErr(dozeENOTTY)
+	return dozeErr(linux.ENOTTY)
 }
 
-// dozeServeStreams has the calls that make streams or wait for several.
-func dozeServeStreams(t *dozeThread, nr uintptr) uintptr {
-	a, b, c, d := t.rdi, t.rsi, t.rdx, t.r10
-	switch nr {
-	case 22:
-		return dozePipe2(a, 0)
-	case 293:
-		return dozePipe2(a, b)
-	case 284:
-		return dozeEventfd(a, 0)
-	case 290:
-		return dozeEventfd(a, b)
-	case 213:
-		return dozeEpollCreateSize(a)
-	case 291:
-		return dozeEpollCreate(a)
-	case 233:
-		return dozeEpollCtl(a, b, c, d)
-	case 232:
-		return dozeEpollWait(t, a, b, c, dozeMilliseconds(d))
-	case 7:
-		return dozePoll(t, a, b, dozeMilliseconds(c))
+// Calls that wait for several can change the signal mask meanwhile: Go never asks for
+// that, and here they refuse it.
+
+// dozePpoll serves ppoll(2) without a mask.
+func dozePpoll(t *dozeThread) uintptr {
+	deadline, errno := dozeTimeout(t.rdx, t.r10)
+	if errno != 0 {
+		return dozeErr(errno)
 	}
-	// The rest can change the signal mask meanwhile: what Go never asks for.
-	timeout, mask := d, t.r8
-	if nr == 271 {
-		timeout, mask = c, d
+	return dozePoll(t, t.rdi, t.rsi, deadline)
+}
+
+// dozeEpollPwait serves epoll_pwait(2) without a mask.
+func dozeEpollPwait(t *dozeThread) uintptr {
+	if t.r8 != 0 {
+		return dozeErr(linux.ENOSYS)
 	}
-	if mask != 0 {
-		return dozeErr(dozeENOSYS)
+	return dozeEpollWait(t, t.rdi, t.rsi, t.rdx, dozeMilliseconds(t.r10))
+}
+
+// dozeEpollPwait2 serves epoll_pwait2(2) without a mask.
+func dozeEpollPwait2(t *dozeThread) uintptr {
+	deadline, errno := dozeTimeout(t.r10, t.r8)
+	if errno != 0 {
+		return dozeErr(errno)
 	}
-	if nr == 281 {
-		return dozeEpollWait(t, a, b, c, dozeMilliseconds(timeout))
+	return dozeEpollWait(t, t.rdi, t.rsi, t.rdx, deadline)
+}
+
+// dozeTimeout returns the deadline of a time-out, a struct timespec or 0 for none, and
+// refuses a mask.
+func dozeTimeout(timeout, mask uintptr) (deadline int64, errno uintptr) {
+	switch {
+	case mask != 0:
+		return 0, linux.ENOSYS
+	case timeout == 0:
+		return dozeForever, 0
 	}
-	deadline := dozeForever
-	if timeout != 0 {
-		var errno uintptr
-		if deadline, errno = dozeDeadline(dozeClockMonotonic, 0, timeout); errno != 0 {
-			return dozeErr(errno)
-		}
-	}
-	if nr == 271 {
-		return dozePoll(t, a, b, deadline)
-	}
-	return dozeEpollWait(t, a, b, c, deadline)
+	return dozeDeadline(dozeClockMonotonic, 0, timeout)
 }
 
 // dozeMilliseconds turns a time-out of poll or epoll_wait into a deadline.

@@ -83,6 +83,7 @@ func dozeDescribe(p, size uintptr) uintptr {
 	b.line("timer_interrupts", dozeStats.timers)
 	b.line("gates", dozeStats.gates)
 	b.line("unknown_calls", dozeStats.unknown)
+	b.line("interrupts_again", dozeStats.again)
 	b.line("slices", dozeStats.slices)
 	b.line("longest_slice_ns", dozeStats.longest)
 	b.line("steal_ns", mmio.Load64(dozeStealPage))

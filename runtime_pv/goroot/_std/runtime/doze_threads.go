@@ -104,8 +104,8 @@ func dozeYield() {
 	}
 }
 
-// dozeRequeue gives the vCPU to the next ready thread, which there is, and puts the
-// current one at the end of the queue.
+// dozeRequeue puts the current thread at the end of the run queue and runs the next one.
+// The queue must not be empty.
 func dozeRequeue(t *dozeThread) {
 	v := dozeSelf()
 	now := dozeNow()
@@ -124,15 +124,15 @@ func dozeSchedule() {
 	dozeCharge(now)
 	v.current = nil
 	for {
-		if v.leaving != 0 {
-			dozeLeave(v)
+		if v.offline != 0 {
+			dozeGoOffline(v)
 		}
 		s.looking++
 		if s.ready == 0 {
 			dozeIdle(v)
 		}
 		s.looking--
-		if s.ready > 0 && v.leaving == 0 {
+		if s.ready > 0 && v.offline == 0 {
 			break
 		}
 	}
@@ -149,7 +149,7 @@ func dozeRun(v *dozeVCPU, t *dozeThread, now int64) {
 // dozeIdle sleeps until a thread is ready, or the vCPU is to leave.
 func dozeIdle(v *dozeVCPU) {
 	s := &dozeSched
-	for s.ready == 0 && v.leaving == 0 {
+	for s.ready == 0 && v.offline == 0 {
 		dozeTakeInterrupts(v)
 		dozeExpire(dozeNow())
 		if s.ready > 0 {
@@ -234,6 +234,9 @@ func dozeSettleDeadline() int64 {
 // next, and the thread that goes on takes its signals.
 func dozeSettle() {
 	t := dozeCurrent()
+	for t.traced != dozeTraceNone && !dozeTraceOver(t) {
+		t = dozeCurrent()
+	}
 	if t.cpuDue != dozeForever || dozeProcess.cpuDue != dozeForever {
 		dozeCPUTimers(t)
 	}
@@ -268,8 +271,8 @@ func dozeAttend() {
 		dozeWakeVCPU(dozeAsleep()) // it was crowded when a thread became ready, which has waited long enough
 	}
 	switch {
-	case v.leaving != 0:
-		dozeLeave(v)
+	case v.offline != 0:
+		dozeGoOffline(v)
 		dozeSchedule()
 	case s.ready > s.looking && (v.head != first || over):
 		dozeRequeue(t)

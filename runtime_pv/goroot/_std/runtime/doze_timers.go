@@ -4,6 +4,7 @@ package runtime
 // their thread has a vCPU, so they are armed only then; runtime/pprof uses them.
 
 import (
+	"internal/runtime/doze/linux"
 	"internal/runtime/sys"
 	"unsafe"
 )
@@ -214,7 +215,7 @@ func dozeTimersOrphan(t *dozeThread) {
 func dozeTimerDelete(id uintptr) uintptr {
 	t := dozeTimerByID(id)
 	if t == nil {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	t.set(dozeForever)
 	if list := t.list(); list != nil {
@@ -248,7 +249,7 @@ const (
 func dozeTimerCreate(t *dozeThread, clock, event, id uintptr) uintptr {
 	e := dozeSigevent{signo: _SIGALRM}
 	if event != 0 && !dozeGet(event, &e) {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	var target *dozeThread
 	kind, errno := dozeTimerClock(t, clock)
@@ -257,30 +258,30 @@ func dozeTimerCreate(t *dozeThread, clock, event, id uintptr) uintptr {
 		return dozeErr(errno)
 	case e.notify == dozeSigevThread:
 		if target = dozeByTID(uintptr(e.thread)); target == nil {
-			return dozeErr(dozeEINVAL)
+			return dozeErr(linux.EINVAL)
 		}
 	case e.notify > dozeSigevCall:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	switch {
 	case e.notify == dozeSigevNone:
 		e.signo = 0
 	case e.signo == 0 || e.signo >= dozeSignals:
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	if kind == dozeTimerThread && target != t {
 		// Another target would need the caller's time and the target's signal.
-		return dozeErr(dozeENOTSUP)
+		return dozeErr(linux.EOPNOTSUPP)
 	}
 	n := dozeNewTimer(kind, uint8(e.signo), dozeSiTimer, target)
 	if n == nil {
-		return dozeErr(dozeEAGAIN)
+		return dozeErr(linux.EAGAIN)
 	}
 	n.wall = clock == dozeClockRealtime || clock == dozeClockTAI
 	number := uint32(n.id())
 	if !dozePut(id, &number) {
 		dozeTimerDelete(n.id())
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	return 0
 }
@@ -296,9 +297,9 @@ func dozeTimerClock(t *dozeThread, clock uintptr) (kind uint8, errno uintptr) {
 		return dozeTimerThread, 0
 	}
 	if _, ok := dozeClockRead(t, clock); ok {
-		return 0, dozeENOTSUP
+		return 0, linux.EOPNOTSUPP
 	}
-	return 0, dozeEINVAL
+	return 0, linux.EINVAL
 }
 
 // dozeItimerspec is struct itimerspec, and dozeItimerval struct itimerval.
@@ -310,16 +311,16 @@ type dozeItimerval struct{ interval, value dozeTimeval }
 func dozeTimerSettime(id, flags, new, old uintptr) uintptr {
 	var v dozeItimerspec
 	if new == 0 {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	if !dozeGet(new, &v) {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	interval, errno := v.interval.ns()
 	value, errno2 := v.value.ns()
 	t := dozeTimerByID(id)
 	if errno|errno2 != 0 || t == nil {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	before := t.spec()
 	t.start(interval, value, flags&dozeTimerAbstime)
@@ -355,7 +356,7 @@ func (t *dozeTimer) start(interval, value int64, absolute uintptr) {
 func dozeTimerGettime(id, p uintptr) uintptr {
 	t := dozeTimerByID(id)
 	if t == nil {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	v := t.spec()
 	return dozePutOr(p, &v, 0)
@@ -365,7 +366,7 @@ func dozeTimerGettime(id, p uintptr) uintptr {
 func dozeTimerOverrun(id uintptr) uintptr {
 	t := dozeTimerByID(id)
 	if t == nil {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	return uintptr(t.overrun)
 }
@@ -400,16 +401,16 @@ var dozeItimers = [3]struct{ kind, sig uint8 }{
 func dozeSetitimer(which, new, old uintptr) uintptr {
 	var v dozeItimerval
 	if new != 0 && !dozeGet(new, &v) { // without new it is disarmed
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	interval, errno := v.interval.ns()
 	value, errno2 := v.value.ns()
 	if errno|errno2 != 0 || uint32(which) >= uint32(len(dozeItimers)) {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	t := dozeItimer(which)
 	if t == nil {
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	before := t.timeval()
 	t.start(interval, value, 0)
@@ -441,11 +442,11 @@ func (t *dozeTimer) timeval() dozeItimerval {
 // dozeGetitimer serves getitimer(2).
 func dozeGetitimer(which, p uintptr) uintptr {
 	if uint32(which) >= uint32(len(dozeItimers)) {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	t := dozeItimer(which)
 	if t == nil {
-		return dozeErr(dozeENOMEM)
+		return dozeErr(linux.ENOMEM)
 	}
 	v := t.timeval()
 	return dozePutOr(p, &v, 0)

@@ -7,6 +7,7 @@ package runtime
 import (
 	"internal/runtime/doze/abi"
 	"internal/runtime/doze/fs"
+	"internal/runtime/doze/linux"
 	"internal/runtime/doze/mmio"
 	"unsafe"
 )
@@ -26,12 +27,7 @@ var dozeTree struct {
 	via    *dozeFile // that open file
 }
 
-const (
-	dozeFileNode = 32 + iota // a node of the tree
-	dozeFileFull             // /dev/full
-
-	dozeUmask = 0o022
-)
+const dozeUmask = 0o022
 
 // Pages of the tree come and go one by one, and each change of the page tables
 // may be an exit: so they are mapped in runs, and some are kept.
@@ -148,7 +144,7 @@ func dozeTreeInit() {
 		dozeFatal("no memory for the tree of files: give the machine more")
 	}
 	t.fs.Hooks(dozeFillDir, dozeFollowLink)
-	t.fs.OnUnmap(dozeUnmapFile)
+	t.fs.OnUnmap(dozeUnmapPages)
 	t.fs.OnRoom(dozeTreeRoom)
 	t.umask = dozeUmask
 	root := t.fs.Root()
@@ -184,7 +180,7 @@ func dozeMount() {
 	}
 	switch t.fs.Mount(lo, hi, !t.writable) {
 	case 0:
-	case fs.ENOSPC:
+	case linux.ENOSPC:
 		dozeFatal("no memory for the names of the embedded tree: give the machine more")
 	default:
 		dozeFatal("the embedded tree is damaged: build the image anew")
@@ -243,8 +239,8 @@ func dozeFillDir(dir fs.Node, tag uint32) {
 		dozeFillDev(dir)
 	case dozeTagEtc:
 		dozePlantText(dir, "group", "root:x:0:\n")
-		dozePlantText(dir, "hostname", "doze\n")
-		dozePlantText(dir, "hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tdoze\n")
+		dozePlantText(dir, "hostname", dozeHostnameLine())
+		dozePlantText(dir, "hosts", dozeHosts())
 		dozePlantText(dir, "passwd", "root:x:0:0:root:/root:/bin/sh\n")
 	case dozeTagUsr:
 		dozePlantDir(dir, "bin", 0o755, 0) // empty: there is nothing to run
@@ -285,20 +281,19 @@ func dozeFillDev(dir fs.Node) {
 	dozePlantDir(dir, "shm", 0o1777, 0)
 }
 
-// dozeDevKind is the kind of open file for a device, dozeFileNone if there is
-// no such device.
-func dozeDevKind(dev uint64) uint32 {
+// dozeDevOps returns the operations of a device, nil if there is no such device.
+func dozeDevOps(dev uint64) *dozeFileOps {
 	switch dev {
 	case dozeDevNull:
-		return dozeFileNull
+		return &dozeNullOps
 	case dozeDevZero:
-		return dozeFileZero
+		return &dozeZeroOps
 	case dozeDevFull:
-		return dozeFileFull
+		return &dozeFullOps
 	case dozeDevRandom, dozeDevURand:
-		return dozeFileRandom
+		return &dozeRandomOps
 	}
-	return dozeFileNone
+	return nil
 }
 
 // dozeFillPiece copies a piece of one file to a piece of another; from address 0 come

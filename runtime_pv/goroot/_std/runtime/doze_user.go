@@ -7,6 +7,7 @@ package runtime
 import (
 	goabi "internal/abi"
 	"internal/runtime/doze/abi"
+	"internal/runtime/doze/linux"
 	"internal/runtime/doze/mmio"
 	"unsafe"
 )
@@ -102,7 +103,7 @@ func dozePut[T any](p uintptr, from *T) bool {
 // EFAULT.
 func dozePutOr[T any](p uintptr, from *T, r uintptr) uintptr {
 	if !dozePut(p, from) {
-		return dozeErr(dozeEFAULT)
+		return dozeErr(linux.EFAULT)
 	}
 	return r
 }
@@ -130,7 +131,7 @@ func dozeCopyPath(i int, p uintptr) (path, n uintptr, errno uintptr) {
 		// A path may end right before a page that is not there.
 		piece := min(dozePage-(p+n)&(dozePage-1), dozePathMax-n)
 		if !dozeCopyIn(path+n, p+n, piece) {
-			return 0, 0, dozeEFAULT
+			return 0, 0, linux.EFAULT
 		}
 		for end := n + piece; n < end; n++ {
 			if mmio.Load8(path+n) == 0 {
@@ -138,5 +139,5 @@ func dozeCopyPath(i int, p uintptr) (path, n uintptr, errno uintptr) {
 			}
 		}
 	}
-	return 0, 0, dozeENAMETOOLONG
+	return 0, 0, linux.ENAMETOOLONG
 }

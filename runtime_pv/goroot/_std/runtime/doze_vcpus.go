@@ -91,13 +91,23 @@ func dozeStill() {
 			dozeInterruptVCPU(v)
 		}
 	}
+	again := dozeNow() + dozeAskAgain
 	for i := uintptr(0); others>>i != 0; i++ {
 		v, s := dozeVCPUAt(i), dozeSpin{}
 		for others>>i&1 != 0 && atomic.Load(&v.user) != 0 {
 			s.turn(self, v)
+			if now := dozeNow(); now > again {
+				dozeStats.again++
+				dozeInterruptVCPU(v)
+				again = now + dozeAskAgain
+			}
 		}
 	}
 }
+
+// dozeAskAgain is when a vCPU that did not come in is interrupted once more. A machine
+// must not stand still for ever because a hypervisor has lost one interrupt.
+const dozeAskAgain = 10_000_000 // ns
 
 // dozeWakeVCPU wakes a vCPU that sleeps.
 func dozeWakeVCPU(v *dozeVCPU) {

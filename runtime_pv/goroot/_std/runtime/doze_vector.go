@@ -3,6 +3,8 @@ package runtime
 // Calls that read or write several parts of the program's memory: readv(2), writev(2)
 // and their siblings.
 
+import "internal/runtime/doze/linux"
+
 // dozeIovec is struct iovec.
 type dozeIovec struct{ base, n uintptr }
 
@@ -21,18 +23,18 @@ const dozeMostParts = 1024
 func dozePartsOf(iov, count uintptr) (s dozeParts, errno uintptr) {
 	s = dozeParts{iov: iov, count: count}
 	if count > dozeMostParts {
-		return s, dozeEINVAL
+		return s, linux.EINVAL
 	}
 	for i := uintptr(0); i < count; i++ {
 		var v dozeIovec
 		if !dozeGet(iov+i*16, &v) {
-			return s, dozeEFAULT
+			return s, linux.EFAULT
 		}
 		if int(v.n) < 0 {
-			return s, dozeEINVAL
+			return s, linux.EINVAL
 		}
 		if !dozeRangeOK(v.base, v.n) {
-			return s, dozeEFAULT
+			return s, linux.EFAULT
 		}
 		s.n += min(v.n, dozeMostBytes-s.n)
 	}
@@ -84,48 +86,51 @@ func dozeVector(fd, iov, count, off uintptr, write bool) uintptr {
 	}
 	switch {
 	case errno != 0:
-		return dozeErr(errno)
-	case count == 0:
+		return dozePart(dozeCurrent().from, dozeErr(errno)) // the array may go between two slices
+	case s.n == 0:
 		return 0
-	case write && f.kind == dozeFilePipeOut:
-		return dozePipeWrite(dozeCurrent(), f, s)
-	case write && f.kind == dozeFileConsole:
-		return dozeConsoleWrite(dozeCurrent(), f, s)
+	case !f.ops.stream:
+		return dozeTransfer(dozeCurrent(), f, &s, off, write)
+	case write && f.ops.gathers:
+		return f.ops.write(dozeCurrent(), f, s)
 	}
-	if write && off != dozeNoOffset {
-		dozeToEnd(f, &off)
-	}
+	return dozeStreamVector(f, &s, write)
+}
+
+// dozeStreamVector reads or writes parts of a stream. Only the first one waits.
+func dozeStreamVector(f *dozeFile, s *dozeParts, write bool) uintptr {
 	sum := uintptr(0)
-	for i := uintptr(0); i < count && sum < s.n; i++ {
+	for i := uintptr(0); i < s.count && sum < s.n; i++ {
 		v := s.part(i)
 		if v.n == 0 {
 			continue
 		}
-		if sum > 0 && !write && dozeIsStream(f) && dozeReadiness(f)&dozePollIn == 0 {
-			break // only the first part waits
+		if sum > 0 && !write && dozeReadiness(f)&dozePollIn == 0 {
+			break
 		}
-		r := dozeTransfer(f, v.base, min(v.n, s.n-sum), off, sum, write)
+		n := min(v.n, s.n-sum)
+		var r uintptr
+		if write {
+			r = f.ops.write(dozeCurrent(), f, dozeParts{base: v.base, n: n})
+		} else {
+			r = f.ops.read(f, v.base, n)
+		}
 		if r == dozeKeep || int(r) < 0 {
 			return dozePart(sum, r)
 		}
-		if sum += r; r < v.n {
+		if sum += r; r < n {
 			break
 		}
 	}
 	return sum
 }
 
-// dozeTransfer reads or writes one part; done bytes are.
-func dozeTransfer(f *dozeFile, p, n, off, done uintptr, write bool) uintptr {
-	switch {
-	case write && off == dozeNoOffset:
-		return dozeWriteFile(f, p, n)
-	case write:
-		return dozeWriteAt(f, p, n, off+done)
-	case off == dozeNoOffset:
-		return dozeReadFile(f, p, n)
+// dozeVectorAt serves preadv(2) and pwritev(2).
+func dozeVectorAt(fd, iov, count, off uintptr, write bool) uintptr {
+	if int(off) < 0 {
+		return dozeErr(linux.EINVAL)
 	}
-	return dozeReadAt(f, p, n, off+done)
+	return dozeVector(fd, iov, count, off, write)
 }
 
 // dozeVector2 serves preadv2(2) and pwritev2(2), of whose flags those are served that
@@ -133,10 +138,10 @@ func dozeTransfer(f *dozeFile, p, n, off, done uintptr, write bool) uintptr {
 func dozeVector2(fd, iov, count, off, flags uintptr, write bool) uintptr {
 	const nothing = 1 | 2 | 4
 	if int(off) < 0 && off != dozeNoOffset {
-		return dozeErr(dozeEINVAL)
+		return dozeErr(linux.EINVAL)
 	}
 	if flags&^nothing != 0 {
-		return dozeErr(dozeENOTSUP)
+		return dozeErr(linux.EOPNOTSUPP)
 	}
 	return dozeVector(fd, iov, count, off, write)
 }

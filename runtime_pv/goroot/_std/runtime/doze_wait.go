@@ -6,7 +6,10 @@ package runtime
 // finds a thread that is about to make a call. It keeps the open file that it is
 // about: the descriptor may mean another one by then.
 
-import "unsafe"
+import (
+	"internal/runtime/doze/linux"
+	"unsafe"
+)
 
 // Values of dozeThread.waits.
 const (
@@ -46,6 +49,9 @@ func dozeWaitAs(waits uint32, f *dozeFile, obj uintptr, deadline int64) uintptr 
 // the one place where calls wait, so it is decided here whether the runtime must have
 // the chance to take a P away.
 func dozeBlockThread(t *dozeThread, state uint32) {
+	if dozeTrace.on {
+		dozeTraceWaits(t)
+	}
 	t.state = state
 	if dozeHoldsP(t) {
 		dozeLetRetake()
@@ -77,9 +83,15 @@ func dozeNotWaiting(t *dozeThread, restart bool) {
 			dozeCrashThread(t, "the stack of a call that waits is gone", dozeFaultInfo{})
 		}
 		t.rsp += 8
-		t.rax = t.wrote(dozeEINTR)
+		t.rax = t.wrote(linux.EINTR)
+		restart = false
+	} else {
+		restart = true
 	}
 	t.waits = dozeWaitNone
+	if t.traced != dozeTraceNone {
+		dozeTraceEnd(t, restart)
+	}
 	dozeLetGo(t)
 }
 

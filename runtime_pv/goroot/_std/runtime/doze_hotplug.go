@@ -7,10 +7,11 @@ package runtime
 
 import (
 	"internal/runtime/doze/abi"
+	"internal/runtime/doze/linux"
 	"internal/runtime/doze/mmio"
 )
 
-var dozeMove struct {
+var dozeHotplug struct {
 	max     uint32 // vCPUs that there can be
 	target  uint32 // that are to run threads
 	pending bool   // not all of them are there, or gone, yet
@@ -19,9 +20,9 @@ var dozeMove struct {
 	change dozeChange
 }
 
-// dozeMoveInit is called when the machine has booted.
-func dozeMoveInit(most uint32) {
-	m := &dozeMove
+// dozeHotplugInit is called when the machine has booted.
+func dozeHotplugInit(most uint32) {
+	m := &dozeHotplug
 	m.target = dozeBootInfo.cpus
 	m.max = min(max(most, m.target), abi.MaxVCPUs)
 	m.ready = true
@@ -33,36 +34,36 @@ func dozeMoveInit(most uint32) {
 // dozePublishOnline tells the VMM which vCPUs run threads, and that the last change
 // is complete if it is.
 func dozePublishOnline() {
-	m := &dozeMove
+	m := &dozeHotplug
 	mmio.Store64(abi.MachinePage+abi.MachineOnline, dozeOnline)
 	if m.pending && uint32(dozeCPUs()) == m.target {
-		dozeMoveAnswer(abi.MoveDone)
+		dozeHotplugAnswer(abi.VerdictDone)
 	}
 }
 
-// dozeMoveAnswer tells the VMM what became of its last request.
-func dozeMoveAnswer(verdict uint32) {
+// dozeHotplugAnswer tells the VMM what became of its last request.
+func dozeHotplugAnswer(verdict uint32) {
 	const page = abi.MachinePage
-	dozeMove.pending = false
+	dozeHotplug.pending = false
 	mmio.Store32(page+abi.MachineVerdict, verdict)
-	mmio.Store32(page+abi.MachineMoves, mmio.Load32(page+abi.MachineMoves)+1)
+	mmio.Store32(page+abi.MachineAnswers, mmio.Load32(page+abi.MachineAnswers)+1)
 }
 
-// dozeMoveTo has the first n vCPUs run threads, and no others.
-func dozeMoveTo(n uint32) {
-	m := &dozeMove
+// dozeSetOnline has the first n vCPUs run threads, and no others.
+func dozeSetOnline(n uint32) {
+	m := &dozeHotplug
 	if n < 1 || n > m.max {
-		dozeMoveAnswer(abi.MoveImpossible)
+		dozeHotplugAnswer(abi.VerdictImpossible)
 		return
 	}
 	old := m.target
 	m.target, m.pending = n, true
 	for i := uint32(1); i < m.max; i++ {
 		if v := dozeVCPUAt(uintptr(i)); i >= n {
-			dozeSendAway(v)
-		} else if !dozeCallIn(v, uintptr(i)) {
+			dozeTakeOffline(v)
+		} else if !dozeBringOnline(v, uintptr(i)) {
 			m.target = old
-			dozeMoveAnswer(abi.MoveNoMemory)
+			dozeHotplugAnswer(abi.VerdictNoMemory)
 			return
 		}
 	}
@@ -74,9 +75,9 @@ func dozeMoveTo(n uint32) {
 	}
 }
 
-// dozeCallIn makes a vCPU come, for the first time or again. It returns false if that
+// dozeBringOnline makes a vCPU come, for the first time or again. It returns false if that
 // can't be.
-func dozeCallIn(v *dozeVCPU, i uintptr) bool {
+func dozeBringOnline(v *dozeVCPU, i uintptr) bool {
 	switch {
 	case v.g == 0: // never there
 		if !dozeStartCall || dozePrepareVCPU(i) == nil {
@@ -84,21 +85,21 @@ func dozeCallIn(v *dozeVCPU, i uintptr) bool {
 		}
 		v.apic = uint32(i)
 		dozeStartVCPU(v)
-	case v.leaving != 0:
-		v.leaving = 0
+	case v.offline != 0:
+		v.offline = 0
 		if dozeOnline&v.bit() == 0 {
-			dozeRouse(v)
+			dozeWakeOffline(v)
 		}
 	}
 	return true
 }
 
-// dozeSendAway makes a vCPU go. One that is only on its way here goes when it comes.
-func dozeSendAway(v *dozeVCPU) {
-	if v.g == 0 || v.leaving != 0 {
+// dozeTakeOffline makes a vCPU go. One that is only on its way here goes when it comes.
+func dozeTakeOffline(v *dozeVCPU) {
+	if v.g == 0 || v.offline != 0 {
 		return
 	}
-	v.leaving = 1
+	v.offline = 1
 	switch {
 	case dozeOnline&v.bit() == 0:
 	case dozeSched.idle&v.bit() != 0:
@@ -108,8 +109,8 @@ func dozeSendAway(v *dozeVCPU) {
 	}
 }
 
-// dozeRouse ends a vCPU's sleep, whatever it sleeps for.
-func dozeRouse(v *dozeVCPU) {
+// dozeWakeOffline ends a vCPU's sleep, whatever it sleeps for.
+func dozeWakeOffline(v *dozeVCPU) {
 	if dozePark {
 		mmio.Out32(abi.PortKick, uint32(v.index()))
 	} else {
@@ -117,17 +118,17 @@ func dozeRouse(v *dozeVCPU) {
 	}
 }
 
-// dozeJoin makes this vCPU one of those that run threads.
-func dozeJoin(v *dozeVCPU) {
+// dozeComeOnline makes this vCPU one of those that run threads.
+func dozeComeOnline(v *dozeVCPU) {
 	dozeOnline |= v.bit()
 	dozeBootInfo.cpus++
 	dozeAccountStart(v, dozeNow())
 	dozePublishOnline()
 }
 
-// dozeLeave gives all that this vCPU has to the others, and returns when it is to
+// dozeGoOffline gives all that this vCPU has to the others, and returns when it is to
 // come back. What it had armed its timer for the first vCPU takes over.
-func dozeLeave(v *dozeVCPU) {
+func dozeGoOffline(v *dozeVCPU) {
 	s := &dozeSched
 	dozeCharge(dozeNow())
 	dozeOnline &^= v.bit()
@@ -152,7 +153,7 @@ func dozeLeave(v *dozeVCPU) {
 	} else {
 		dozeInterruptVCPU(first)
 	}
-	for v.leaving != 0 {
+	for v.offline != 0 {
 		dozeUnlock()
 		if dozePark {
 			dozeSleepParked(v.page(), dozeForever)
@@ -162,13 +163,13 @@ func dozeLeave(v *dozeVCPU) {
 		dozeLock()
 		dozeTakeInterrupts(v)
 	}
-	dozeJoin(v)
+	dozeComeOnline(v)
 }
 
 // dozeArrive is the end of a vCPU's way into the kernel for the first time.
 func dozeArrive(v *dozeVCPU) {
 	if dozeOnline&v.bit() == 0 { // the machine had booted already
-		dozeJoin(v)
+		dozeComeOnline(v)
 	} else {
 		dozeAccountStart(v, dozeNow())
 	}
@@ -186,21 +187,21 @@ type dozeChange struct {
 // dozeChangePatience is how long the program may think.
 const dozeChangePatience = 1_000_000_000 // ns
 
-// dozeMoveAsked serves the VMM's request for n vCPUs: a program that wants to know
+// dozeHotplugAsked serves the VMM's request for n vCPUs: a program that wants to know
 // is asked first.
-func dozeMoveAsked(n uint64) {
-	m := &dozeMove
+func dozeHotplugAsked(n uint64) {
+	m := &dozeHotplug
 	c := &m.change
 	if !m.ready {
 		return
 	}
 	to := uint32(min(n, abi.MaxVCPUs+1))
 	if c.to != 0 { // the program thinks about another one: this one replaces it
-		dozeMoveAnswer(abi.MoveReplaced)
+		dozeHotplugAnswer(abi.VerdictReplaced)
 		dozeChangeEnds()
 	}
 	if !c.watched || to < 1 || to > m.max {
-		dozeMoveTo(to)
+		dozeSetOnline(to)
 		return
 	}
 	c.from, c.to, c.told = m.target, to, false
@@ -210,11 +211,11 @@ func dozeMoveAsked(n uint64) {
 
 // dozeChangeUnanswered is called when the program has thought for too long: it has no
 // objection.
-func dozeChangeUnanswered() { dozeMoveTo(dozeChangeEnds()) }
+func dozeChangeUnanswered() { dozeSetOnline(dozeChangeEnds()) }
 
 // dozeChangeEnds forgets the change that the program was asked about.
 func dozeChangeEnds() (to uint32) {
-	c := &dozeMove.change
+	c := &dozeHotplug.change
 	dozeAlarmRemove(&c.alarm)
 	to, c.to = c.to, 0
 	return to
@@ -222,7 +223,7 @@ func dozeChangeEnds() (to uint32) {
 
 // dozePVCPUs serves abi.PVCPUs, PVWatch, PVChange and PVAnswer.
 func dozePVCPUs(w *dozeAnswer, op, p uintptr) (wait bool, errno uintptr) {
-	m := &dozeMove
+	m := &dozeHotplug
 	c := &m.change
 	switch op {
 	case abi.PVCPUs:
@@ -238,15 +239,15 @@ func dozePVCPUs(w *dozeAnswer, op, p uintptr) (wait bool, errno uintptr) {
 	case abi.PVAnswer:
 		var word [1]uint64
 		if !dozeCopyIn(dozeAddr(&word), p, 8) {
-			return false, dozeErr(dozeEFAULT)
+			return false, dozeErr(linux.EFAULT)
 		}
 		if c.to == 0 || !c.told {
-			return false, dozeErr(dozeEINVAL) // nothing was asked, or it is too late
+			return false, dozeErr(linux.EINVAL) // nothing was asked, or it is too late
 		}
 		if to := dozeChangeEnds(); word[0] != 0 {
-			dozeMoveTo(to)
+			dozeSetOnline(to)
 		} else {
-			dozeMoveAnswer(abi.MoveVetoed)
+			dozeHotplugAnswer(abi.VerdictVetoed)
 		}
 	}
 	return false, 0
