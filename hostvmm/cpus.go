@@ -24,12 +24,12 @@ var (
 	errNotReported = errors.New("the guest's answer makes no sense")
 )
 
-// MoveLimit is how long a guest may take to change its vCPUs: its program may
+// HotplugLimit is how long a guest may take to change its vCPUs: its program may
 // think for a second, and a busy host takes its time to run them all.
-const MoveLimit = 15 * time.Second
+const HotplugLimit = 15 * time.Second
 
-// moving is the state of changes of the number of vCPUs.
-type moving struct {
+// hotplug is the state of changes of the number of vCPUs.
+type hotplug struct {
 	one    sync.Mutex // one change at a time
 	target atomic.Int32
 }
@@ -39,7 +39,7 @@ type moving struct {
 func (m *Machine) answers() (online *atomic.Uint64, moves, verdict *atomic.Uint32) {
 	page := unsafe.Pointer(&m.mem[abi.MachinePage])
 	return (*atomic.Uint64)(unsafe.Add(page, abi.MachineOnline)),
-		(*atomic.Uint32)(unsafe.Add(page, abi.MachineMoves)), (*atomic.Uint32)(unsafe.Add(page, abi.MachineVerdict))
+		(*atomic.Uint32)(unsafe.Add(page, abi.MachineAnswers)), (*atomic.Uint32)(unsafe.Add(page, abi.MachineVerdict))
 }
 
 // SetCPUs changes how many vCPUs run threads, from 1 to the machine's most, and
@@ -48,7 +48,7 @@ func (m *Machine) SetCPUs(n int) error {
 	if n < 1 || n > len(m.cpus) {
 		return fmt.Errorf("%d vCPUs: this machine can have 1 to %d", n, len(m.cpus))
 	}
-	v := &m.moving
+	v := &m.hotplug
 	v.one.Lock()
 	defer v.one.Unlock()
 	if !m.Running() {
@@ -67,21 +67,21 @@ func (m *Machine) SetCPUs(n int) error {
 		if !m.Running() {
 			return errGone
 		}
-		if time.Since(start) > MoveLimit {
-			return fmt.Errorf("%w within %v", errUnanswered, MoveLimit)
+		if time.Since(start) > HotplugLimit {
+			return fmt.Errorf("%w within %v", errUnanswered, HotplugLimit)
 		}
 	}
 	switch verdict.Load() {
-	case abi.MoveDone:
+	case abi.VerdictDone:
 		v.target.Store(int32(n))
 		return nil
-	case abi.MoveVetoed:
+	case abi.VerdictVetoed:
 		return ErrVetoed
-	case abi.MoveNoMemory:
+	case abi.VerdictNoMemory:
 		return errNoMemory
-	case abi.MoveReplaced:
+	case abi.VerdictReplaced:
 		return errReplaced
-	case abi.MoveImpossible:
+	case abi.VerdictImpossible:
 		return errImpossible
 	}
 	return errNotReported
@@ -92,7 +92,7 @@ func (m *Machine) SetCPUs(n int) error {
 func (m *Machine) CPUStatus() vm.CPUs {
 	online, _, _ := m.answers()
 	mask := online.Load()
-	s := vm.CPUs{Max: len(m.cpus), Target: int(m.moving.target.Load())}
+	s := vm.CPUs{Max: len(m.cpus), Target: int(m.hotplug.target.Load())}
 	for i := range m.cpus {
 		c := m.cpus[i].Load()
 		if c == nil {

@@ -25,8 +25,8 @@ func starter() *guesttest.Code {
 	wait := c.Here()
 	c.Store(abi.VCPUPage0+abi.ParkDue, abi.NoDeadline).Out8(abi.PortPark, 0).Exchange0(abi.VCPUPage0 + abi.ParkPending).JumpZero(wait)
 	c.Out32(abi.PortStart, 1).
-		Store32(abi.MachinePage+abi.MachineVerdict, abi.MoveDone).
-		Store32(abi.MachinePage+abi.MachineMoves, 1)
+		Store32(abi.MachinePage+abi.MachineVerdict, abi.VerdictDone).
+		Store32(abi.MachinePage+abi.MachineAnswers, 1)
 	rest := c.Here()
 	return c.Store(abi.VCPUPage0+abi.ParkDue, abi.NoDeadline).Out8(abi.PortPark, 0).Jump(rest)
 }

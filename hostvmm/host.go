@@ -3,6 +3,7 @@ package hostvmm
 import (
 	"fmt"
 
+	"github.com/doze-vm/doze/hostvmm/cpuid"
 	"github.com/doze-vm/doze/hostvmm/kvm"
 )
 
@@ -24,8 +25,8 @@ func OpenHost() (*Host, error) {
 		sys.Close()
 		return nil, err
 	}
-	h := &Host{sys: sys, xcr0: guestXCR0(supported)}
-	h.cpuid = withBrand(guestCPUID(supported, sys.Check(kvm.CapTSCDeadline) != 0), hostBrand())
+	h := &Host{sys: sys, xcr0: cpuid.XCR0(supported)}
+	h.cpuid = cpuid.WithBrand(cpuid.Guest(supported, sys.Check(kvm.CapTSCDeadline) != 0), cpuid.HostBrand())
 	if err := h.check(); err != nil {
 		sys.Close()
 		return nil, err

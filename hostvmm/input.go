@@ -2,9 +2,11 @@ package hostvmm
 
 import (
 	"errors"
+	"io"
 
 	"github.com/doze-vm/doze/hostvmm/control"
 	"github.com/doze-vm/doze/hostvmm/feed"
+	"github.com/doze-vm/doze/hostvmm/vm"
 	"github.com/doze-vm/doze/kernel/abi"
 )
 
@@ -13,19 +15,27 @@ const consoleStdin = 0
 
 var errClosed = errors.New("the machine has ended")
 
+// input is what goes from the host to the guest: standard input, signals, control lines.
+type input struct {
+	stdin   io.Reader
+	signals <-chan vm.Signal
+	feed    *feed.Feed     // while the machine runs
+	outbox  control.Outbox // under Machine.io
+}
+
 // startInput lets input and signals reach the guest until the function it returns
 // is called.
 func (m *Machine) startInput() (stop func()) {
-	m.feed = feed.Start(m.stdin, m)
+	m.input.feed = feed.Start(m.input.stdin, m)
 	done := make(chan struct{})
-	if m.signals != nil {
+	if m.input.signals != nil {
 		go m.passSignals(done)
 	}
 	return func() {
 		m.io.Lock()
 		defer m.io.Unlock()
 		m.closed = true
-		m.feed.Stop()
+		m.input.feed.Stop()
 		close(done)
 	}
 }
@@ -33,7 +43,7 @@ func (m *Machine) startInput() (stop func()) {
 func (m *Machine) passSignals(done <-chan struct{}) {
 	for {
 		select {
-		case s, ok := <-m.signals:
+		case s, ok := <-m.input.signals:
 			if !ok {
 				return
 			}
@@ -48,13 +58,13 @@ func (m *Machine) passSignals(done <-chan struct{}) {
 func (m *Machine) tell(line string) {
 	m.io.Lock()
 	defer m.io.Unlock()
-	if !m.closed && m.outbox.Put(line) {
+	if !m.closed && m.input.outbox.Put(line) {
 		m.Raise(abi.EventControl)
 	}
 }
 
-// askInput is told that the guest offers memory for input.
-func (m *Machine) askInput(room int) { m.feed.Ask(room) }
+// ask is told that the guest offers memory for input.
+func (in *input) ask(room int) { in.feed.Ask(room) }
 
 // Input implements feed.Guest.
 func (m *Machine) Input(b []byte) (int, error) {
@@ -63,7 +73,7 @@ func (m *Machine) Input(b []byte) (int, error) {
 	if m.closed {
 		return 0, errClosed
 	}
-	return m.devices[consoleStdin].Receive(b), nil
+	return m.consoles[consoleStdin].Receive(b), nil
 }
 
 // InputEnds implements feed.Guest.

@@ -4,17 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/doze-vm/doze/hostvmm/boot"
+	"github.com/doze-vm/doze/hostvmm/clock"
+	"github.com/doze-vm/doze/hostvmm/cmdline"
 	"github.com/doze-vm/doze/hostvmm/control"
-	"github.com/doze-vm/doze/hostvmm/device"
-	"github.com/doze-vm/doze/hostvmm/feed"
+	"github.com/doze-vm/doze/hostvmm/device/balloon"
+	"github.com/doze-vm/doze/hostvmm/device/console"
+	"github.com/doze-vm/doze/hostvmm/device/virtio"
 	"github.com/doze-vm/doze/hostvmm/kvm"
 	"github.com/doze-vm/doze/hostvmm/loader"
 	"github.com/doze-vm/doze/hostvmm/park"
@@ -36,13 +37,13 @@ type Machine struct {
 	ram          memory
 	vm           *kvm.VM
 	entryAP      uint64
-	clock        *wall
+	clock        *clock.Wall
 	stats        counters
 	running      atomic.Bool
 	ended        atomic.Bool
 	stopping     atomic.Bool
 	gate         gate
-	moving       moving
+	hotplug      hotplug
 	sampling     sampling
 
 	// The first vCPU is there from the beginning, the others from when the guest
@@ -53,18 +54,14 @@ type Machine struct {
 	ends    chan error     // why the first vCPU that ended did
 
 	io       sync.Mutex // what follows: one goroutine at a time, and never while it waits for the host
-	devices  []*device.MMIO
-	consoles [2]*device.Console // standard output and error, two of them
-	balloon  *device.Balloon    // one of them
+	devices  []*virtio.MMIO
+	consoles [2]*console.Console // standard output and error, two of them
+	balloon  *balloon.Balloon    // one of them
 	control  control.Parser
 	closed   bool // neither input nor output any more: the memory may go
 
-	printing [2]printer // standard output and error on their way to the host
-
-	stdin   io.Reader
-	signals <-chan vm.Signal
-	feed    *feed.Feed // while it runs
-	outbox  control.Outbox
+	printing printing
+	input    input
 }
 
 // Options are for those who run many machines.
@@ -85,8 +82,8 @@ func New(h *Host, im *loader.Image, c vm.Config, o Options) (*Machine, error) {
 	}
 	m := &Machine{
 		host: h, ownThread: o.OwnThread, entryAP: im.EntryAP(),
-		stdin: c.Stdin, signals: c.Signals,
-		cpus: make([]atomic.Pointer[vcpu], max(c.CPUs, c.MaxCPUs, 1)), ends: make(chan error, 1), gate: newGate(),
+		input: input{stdin: c.Stdin, signals: c.Signals},
+		cpus:  make([]atomic.Pointer[vcpu], max(c.CPUs, c.MaxCPUs, 1)), ends: make(chan error, 1), gate: newGate(),
 		sampling: sampling{ended: make(chan struct{})},
 	}
 	if err := m.build(im, c, o); err != nil {
@@ -121,8 +118,8 @@ func (m *Machine) build(im *loader.Image, c vm.Config, o Options) error {
 	if err := m.bootVCPUs(max(c.CPUs, 1), im.Entry64(), kvm.Regs{RBX: startInfo}); err != nil {
 		return err
 	}
-	m.moving.target.Store(int32(max(c.CPUs, 1)))
-	m.clock = newWall(m.mem, m.vm, func() bool { return m.Parked() || m.Paused() })
+	m.hotplug.target.Store(int32(max(c.CPUs, 1)))
+	m.clock = clock.New(m.mem, m.vm, func() bool { return m.Parked() || m.Paused() })
 	return nil
 }
 
@@ -149,23 +146,23 @@ func checkConfig(im *loader.Image, c vm.Config) error {
 
 // startInfo makes the devices and writes the tables that announce them.
 func (m *Machine) startInfo(c vm.Config) (uint64, error) {
-	line := boot.FromConfig(c, "hostvmm", "kvm")
-	m.startPrinting(c)
+	line := cmdline.FromConfig(c, "hostvmm", "kvm")
+	m.printing = newPrinting(m, c)
 	for i := range m.consoles {
 		var asked func(int)
 		if i == consoleStdin {
-			asked = m.askInput
+			asked = m.input.ask
 		}
-		m.consoles[i] = device.NewConsole(&m.ram, m.printing[i].console.ready, asked, func() { m.Raise(abi.EventDevice << i) })
+		m.consoles[i] = console.New(&m.ram, m.printing[i].console.ready, asked, func() { m.Raise(abi.EventDevice << i) })
 		m.devices = append(m.devices, m.consoles[i].MMIO)
-		line.Devices = append(line.Devices, boot.Device{
+		line.Devices = append(line.Devices, cmdline.Device{
 			Size: abi.PageSize, Base: abi.VirtioBase + uint64(i)*abi.PageSize, GSI: firstGSI + uint32(i)})
 	}
-	m.balloon = device.NewBalloon(&m.ram, m.release, func() { m.Raise(abi.EventDevice << balloonIndex) })
+	m.balloon = balloon.New(&m.ram, m.release, func() { m.Raise(abi.EventDevice << balloonIndex) })
 	m.devices = append(m.devices, m.balloon.MMIO)
-	line.Devices = append(line.Devices, boot.Device{
+	line.Devices = append(line.Devices, cmdline.Device{
 		Size: abi.PageSize, Base: abi.VirtioBase + balloonIndex*abi.PageSize, GSI: firstGSI + balloonIndex})
-	text, err := line.Encode(boot.HostLimit)
+	text, err := line.Encode(cmdline.HostLimit)
 	if err != nil {
 		return 0, err
 	}
@@ -219,7 +216,7 @@ func (m *Machine) Running() bool { return m.running.Load() && !m.ended.Load() }
 
 // OnRest has f called whenever all vCPUs go to sleep and no deadline is near, by the last
 // of them: f must be quick. Before Run.
-func (m *Machine) OnRest(f func()) { m.clock.rested = f }
+func (m *Machine) OnRest(f func()) { m.clock.OnRest(f) }
 
 // Memory is the machine's memory, for those who account for it.
 func (m *Machine) Memory() []byte { return m.mem }
@@ -238,15 +235,15 @@ func (m *Machine) Run(ctx context.Context) (vm.Result, error) {
 	m.running.Store(true)
 	defer m.sampling.end()
 	defer m.ended.Store(true)
-	defer m.clock.stop()
+	defer m.clock.Stop()
 	m.cpus[0].Load().run()
 	m.threads.Wait()
-	m.endPrinting(ctx)
+	m.printing.end(ctx)
 	res, err := m.result(ctx, <-m.ends)
 	stats := m.Stats()
 	stats.Kernel = m.kernelStats()
 	res.Stats = stats.List()
-	m.judgePrinting(&res)
+	m.printing.judge(&res)
 	return res, err
 }
 
@@ -279,7 +276,7 @@ func (m *Machine) result(ctx context.Context, why error) (vm.Result, error) {
 func (m *Machine) Close() error {
 	var errs []error
 	if m.clock != nil {
-		m.clock.stop()
+		m.clock.Stop()
 	}
 	errs = append(errs, m.closeVCPUs()...)
 	if m.vm != nil {

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/doze-vm/doze/hostvmm/device"
+	"github.com/doze-vm/doze/hostvmm/device/virtio"
 	"github.com/doze-vm/doze/hostvmm/loader"
 	"github.com/doze-vm/doze/hostvmm/vm"
 	"github.com/doze-vm/doze/kernel/abi"
@@ -36,9 +36,9 @@ type memory struct {
 }
 
 // now is the memory that the guest can reach.
-func (m *memory) now() device.RAM { return device.RAM(m.all[:m.present.Load()]) }
+func (m *memory) now() virtio.RAM { return virtio.RAM(m.all[:m.present.Load()]) }
 
-// Slice implements device.Memory.
+// Slice implements virtio.Memory.
 func (m *memory) Slice(addr, length uint64) ([]byte, bool) { return m.now().Slice(addr, length) }
 
 // newMemory maps the memory of a machine for an image.

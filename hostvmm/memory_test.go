@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/doze-vm/doze/hostvmm/device"
+	"github.com/doze-vm/doze/hostvmm/device/balloon"
 	"github.com/doze-vm/doze/hostvmm/guesttest"
 	"github.com/doze-vm/doze/hostvmm/loader"
 	"github.com/doze-vm/doze/hostvmm/vm"
@@ -27,7 +27,7 @@ func withMemory(t *testing.T, boot, most uint64) *Machine {
 	require.NoError(t, m.newMemory(im, vm.Config{Memory: boot, MaxMemory: most}))
 	t.Cleanup(func() { require.NoError(t, unix.Munmap(m.mapping)) })
 	require.NoError(t, im.Load(m.mem))
-	m.balloon = device.NewBalloon(&m.ram, m.release, func() {})
+	m.balloon = balloon.New(&m.ram, m.release, func() {})
 	return m
 }
 

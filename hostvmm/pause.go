@@ -138,6 +138,6 @@ func (m *Machine) Resume() error {
 // pausedAwake lets a pause pass for a vCPU that does not sleep.
 func (c *vcpu) pausedAwake() {
 	if d := c.machine.gate.wait(); d > 0 {
-		c.account.withheld(d)
+		c.account.Withheld(d)
 	}
 }

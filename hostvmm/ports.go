@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/doze-vm/doze/hostvmm/clock"
 	"github.com/doze-vm/doze/hostvmm/kvm"
 	"github.com/doze-vm/doze/kernel/abi"
 )
@@ -37,7 +38,7 @@ func (c *vcpu) port(a kvm.IO) error {
 		return err
 	case a.Port == abi.PortControl:
 		m.stats.add(exitControl)
-		m.outbox.Take(a.Data)
+		m.input.outbox.Take(a.Data)
 		return nil
 	case a.Port == abi.PortExit && a.Out:
 		m.stats.add(exitEnd)
@@ -80,8 +81,8 @@ func giveWay() { _, _, _ = unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
 // park lets the vCPU sleep until its deadline or an event.
 func (c *vcpu) park() {
 	m := c.machine
-	if due := c.sleeper.Due.Load(); due > m.now()+uint64(wallCheck) && m.parkedBut(c) {
-		m.clock.rest()
+	if due := c.sleeper.Due.Load(); due > m.now()+uint64(clock.Check) && m.parkedBut(c) {
+		m.clock.Rest()
 	}
 	c.sleeper.Park()
 }

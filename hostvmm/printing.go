@@ -19,17 +19,21 @@ type printer struct {
 	uart    *uartOutput
 }
 
-// startPrinting makes the streams. One writer for both is one stream, so that the
+// printing is standard output and standard error on their way to the host.
+type printing [2]printer
+
+// newPrinting makes a machine's streams. One writer for both is one stream, so that the
 // order holds.
-func (m *Machine) startPrinting(c vm.Config) {
+func newPrinting(m *Machine, c vm.Config) (p printing) {
 	writers := [2]io.Writer{writer(c.Stdout), writer(c.Stderr)}
-	for i := range m.printing {
+	for i := range p {
 		s := output.New(writers[i])
 		if i > 0 && c.OneStream() {
-			s = m.printing[0].stream
+			s = p[0].stream
 		}
-		m.printing[i] = printer{s, &consoleOutput{m: m, i: i, stream: s}, &uartOutput{stream: s}}
+		p[i] = printer{s, &consoleOutput{m: m, i: i, stream: s}, &uartOutput{stream: s}}
 	}
+	return p
 }
 
 func writer(w io.Writer) io.Writer {
@@ -47,21 +51,21 @@ const (
 	stoppingPatience = 100 * time.Millisecond // when the end was asked for
 )
 
-// endPrinting lets the host have what was printed, as far as it takes it.
-func (m *Machine) endPrinting(ctx context.Context) {
+// end lets the host have what was printed, as far as it takes it.
+func (p *printing) end(ctx context.Context) {
 	patience := printingPatience
 	if ctx.Err() != nil {
 		patience = stoppingPatience
 	}
-	for i := range m.printing {
-		m.printing[i].stream.Finish(patience)
+	for i := range p {
+		p[i].stream.Finish(patience)
 	}
 }
 
-// judgePrinting notes that output was lost.
-func (m *Machine) judgePrinting(res *vm.Result) {
+// judge notes that output was lost.
+func (p *printing) judge(res *vm.Result) {
 	for i, name := range []string{"stdout", "stderr"} {
-		if err := m.printing[i].stream.Err(); err != nil {
+		if err := p[i].stream.Err(); err != nil {
 			res.Lost(fmt.Errorf("%s: %w", name, err))
 		}
 	}

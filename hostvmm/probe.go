@@ -9,8 +9,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/doze-vm/doze/hostvmm/cpuid"
 	"github.com/doze-vm/doze/hostvmm/kvm"
 	"github.com/doze-vm/doze/hostvmm/loader"
+	"github.com/doze-vm/doze/hostvmm/probe"
 	"github.com/doze-vm/doze/kernel/abi"
 )
 
@@ -31,13 +33,7 @@ type Capability struct {
 }
 
 // GuestFacts are what reaches a guest's ring 3 on this KVM.
-type GuestFacts struct {
-	CPUID       bool // CPUID in ring 3 answers as hostvmm says; else for the outer machine
-	Clock       bool // kvmclock
-	StableClock bool // which is the same on all vCPUs
-	Steal       bool // stolen time
-	Deadline    bool // timer with a TSC deadline
-}
+type GuestFacts = probe.Facts
 
 // Probe runs a small guest, the nucleus and a program in ring 3, and looks what of
 // KVM's reaches it. The error says why this host's KVM can't be used.
@@ -58,7 +54,7 @@ func Probe() (Facts, error) {
 		f.Capabilities = append(f.Capabilities, Capability{c.name, h.sys.Check(c.nr)})
 	}
 	start := time.Now()
-	if f.Guest, err = h.probe(); err != nil {
+	if f.Guest, err = h.tryGuest(); err != nil {
 		return f, fmt.Errorf("%s does not run guests: %w", kvm.Device, err)
 	}
 	f.Boot = time.Since(start)
@@ -75,14 +71,14 @@ func backend() string {
 	return "unknown"
 }
 
-// probe boots the guest in the lowest 2 MiB.
-func (h *Host) probe() (GuestFacts, error) {
+// tryGuest boots the probe in the lowest 2 MiB.
+func (h *Host) tryGuest() (GuestFacts, error) {
 	mapping, mem, err := loader.MapMemory(abi.HugePageSize)
 	if err != nil {
 		return GuestFacts{}, err
 	}
 	defer unix.Munmap(mapping)
-	writeProbe(mem, kvmFeatures(h.cpuid))
+	probe.Write(mem, cpuid.KVMFeatures(h.cpuid))
 	writeMachinePage(mem, h.cpuid)
 	machine, err := buildVM(h, mem)
 	if err != nil {
@@ -103,7 +99,7 @@ func (h *Host) probe() (GuestFacts, error) {
 	if err := probeRun(cpu); err != nil {
 		return GuestFacts{}, err
 	}
-	return readProbe(mem, h.cpuid)
+	return probe.Read(mem, h.cpuid)
 }
 
 // probeLimit is how long the probe may take, on any host.

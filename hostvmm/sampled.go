@@ -6,15 +6,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/doze-vm/doze/hostvmm/guestmem"
 	"github.com/doze-vm/doze/hostvmm/sample"
 	"github.com/doze-vm/doze/hostvmm/thread"
 	"github.com/doze-vm/doze/kernel/abi"
 )
 
-// probe is the side of a vCPU that is sampled. Its own goroutine calls enter and
+// sampled is the side of a vCPU that is sampled. Its own goroutine calls enter and
 // leave around KVM_RUN; the sampler starts it, reads it and asks
 // (docs/profile.md).
-type probe struct {
+type sampled struct {
 	to atomic.Pointer[sampler] // who samples, nil = nobody
 
 	asked   atomic.Bool
@@ -36,7 +37,7 @@ func threadCPU() int64 {
 // enter is called before KVM_RUN, on the locked thread that will run the vCPU. It
 // forgets a request that came too late for an exit before: what runs now is not
 // what was asked about.
-func (p *probe) enter() {
+func (p *sampled) enter() {
 	if p.to.Load() == nil {
 		return
 	}
@@ -46,7 +47,7 @@ func (p *probe) enter() {
 
 // leave is called when KVM_RUN has returned, and reports whether a sample was
 // asked for.
-func (p *probe) leave() bool {
+func (p *sampled) leave() bool {
 	if p.to.Load() == nil && p.entered.Load() == 0 {
 		return false
 	}
@@ -58,7 +59,7 @@ func (p *probe) leave() bool {
 
 // used is the CPU time in KVM_RUN, the run that goes on included, which thread tid
 // is in (0 = none). It may be off while that run ends; samples do not use it.
-func (p *probe) used(tid int) int64 {
+func (p *sampled) used(tid int) int64 {
 	total := p.total.Load()
 	if tid == 0 {
 		return total
@@ -87,19 +88,19 @@ type reading struct {
 // answer samples the vCPU for the sampler. The vCPU's goroutine calls it right
 // after KVM_RUN.
 func (c *vcpu) answer() {
-	s := c.probe.to.Load()
+	s := c.sampled.to.Load()
 	if s == nil {
 		return
 	}
-	total := c.probe.total.Load()
-	c.probe.looked.Store(total)
-	r := reading{cpu: c.number, time: time.Duration(total - c.probe.booked.Load())}
+	total := c.sampled.total.Load()
+	c.sampled.looked.Store(total)
+	r := reading{cpu: c.number, time: time.Duration(total - c.sampled.booked.Load())}
 	if !c.read(&r) {
 		return
 	}
 	select {
 	case s.readings <- r:
-		c.probe.booked.Store(total)
+		c.sampled.booked.Store(total)
 	default: // the sampler is late
 		s.lost.Add(1)
 	}
@@ -124,9 +125,9 @@ func (c *vcpu) read(r *reading) bool {
 	}
 	ram := c.machine.ram.now()
 	page := abi.VCPUPage0 + uint64(c.number)*abi.PageSize
-	r.n = copy(r.pcs[:], stackOf(ram, page, s.CR3, &regs))
+	r.n = copy(r.pcs[:], guestmem.Stack(ram, page, s.CR3, &regs))
 	for i := range r.top {
-		r.top[i], _ = readVirtual(ram, s.CR3, regs.RSP+8*uint64(i))
+		r.top[i], _ = guestmem.ReadVirtual(ram, s.CR3, regs.RSP+8*uint64(i))
 	}
 	return true
 }

@@ -94,7 +94,7 @@ func (s *sampler) loop(ctx context.Context, tick time.Duration) {
 
 // look asks a vCPU for a sample if it runs and has used enough CPU time.
 func (s *sampler) look(c *vcpu) {
-	p := &c.probe
+	p := &c.sampled
 	if !s.known[c.number] {
 		s.known[c.number] = true
 		p.to.Store(s)
@@ -127,8 +127,8 @@ func (s *sampler) collect() {
 func (s *sampler) stop() (left time.Duration) {
 	for c := range s.machine.vcpus() {
 		if s.known[c.number] {
-			left += time.Duration(max(c.probe.used(c.cpu.Thread())-c.probe.booked.Load(), 0))
-			c.probe.to.Store(nil)
+			left += time.Duration(max(c.sampled.used(c.cpu.Thread())-c.sampled.booked.Load(), 0))
+			c.sampled.to.Store(nil)
 		}
 	}
 	s.collect()

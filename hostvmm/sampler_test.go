@@ -47,9 +47,9 @@ func TestSampleOfALoop(t *testing.T) {
 	code.Jump(code.Here())
 	m := newMachine(t, code)
 	end := start(t, m)
-	before := m.cpus[0].Load().account.times().Run
+	before := m.cpus[0].Load().account.Times().Run
 	r := sampleFor(t, m, 2*time.Second)
-	used := time.Duration(m.cpus[0].Load().account.times().Run - before)
+	used := time.Duration(m.cpus[0].Load().account.Times().Run - before)
 	count, total := sum(r)
 	t.Logf("%d samples of %v, %v unsampled, of %v that the thread ran in %v", count, total, r.Unsampled, used, r.Duration)
 	require.Len(t, r.Stacks, 1)
@@ -63,7 +63,7 @@ func TestSampleOfALoop(t *testing.T) {
 	exits := m.Stats().Exits["signal"]
 	time.Sleep(100 * time.Millisecond)
 	assert.LessOrEqual(t, m.Stats().Exits["signal"]-exits, uint64(5), "the vCPU is still kicked")
-	assert.Nil(t, m.cpus[0].Load().probe.to.Load())
+	assert.Nil(t, m.cpus[0].Load().sampled.to.Load())
 	end()
 	_, err := m.Sample(t.Context(), sample.Options{Hz: DefaultSampleHz})
 	assert.ErrorIs(t, err, sample.ErrNotRunning)
@@ -110,7 +110,7 @@ func TestSampleIsForOne(t *testing.T) {
 	}
 	first := make(chan result)
 	go func() { r, err := m.Sample(context.Background(), sample.Options{Hz: 1}); first <- result{r, err} }()
-	require.Eventually(t, func() bool { return m.cpus[0].Load().probe.to.Load() != nil }, limit, time.Millisecond)
+	require.Eventually(t, func() bool { return m.cpus[0].Load().sampled.to.Load() != nil }, limit, time.Millisecond)
 	_, err = m.Sample(t.Context(), sample.Options{Hz: DefaultSampleHz})
 	assert.ErrorIs(t, err, sample.ErrBusy)
 	end() // ends the sampling, too

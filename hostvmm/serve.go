@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/doze-vm/doze/hostvmm/device"
+	"github.com/doze-vm/doze/hostvmm/device/virtio"
+	"github.com/doze-vm/doze/hostvmm/guestmem"
 	"github.com/doze-vm/doze/hostvmm/kvm"
 	"github.com/doze-vm/doze/hostvmm/park"
 	"github.com/doze-vm/doze/hostvmm/vm"
@@ -45,10 +46,10 @@ func (c *vcpu) serve() error {
 			m.proceed(c)
 			continue
 		}
-		m.clock.enter()
-		c.probe.enter()
+		m.clock.Enter()
+		c.sampled.enter()
 		err := c.cpu.Run()
-		if c.probe.leave() {
+		if c.sampled.leave() {
 			c.answer()
 		}
 		if errors.Is(err, kvm.ErrInterrupted) {
@@ -105,7 +106,7 @@ func (c *vcpu) mmio(a kvm.MMIO) error {
 
 // access lets a device serve an access to its window. It reports whether the device has
 // more to do for it: the guest goes on when that is done.
-func (m *Machine) access(d *device.MMIO, a kvm.MMIO) (unfinished bool) {
+func (m *Machine) access(d *virtio.MMIO, a kvm.MMIO) (unfinished bool) {
 	m.io.Lock()
 	defer m.io.Unlock()
 	if offset := a.Addr % abi.PageSize; a.Write {
@@ -142,7 +143,7 @@ func (v *vcpu) crash(why error) *vm.Crash {
 	}
 	c.PCs = []uint64{r.RIP}
 	if s, err := v.cpu.Sregs(); err == nil {
-		c.PCs = trace(v.machine.ram.now(), s.CR3, r.RIP, r.RBP)
+		c.PCs = guestmem.Trace(v.machine.ram.now(), s.CR3, r.RIP, r.RBP)
 		c.Regs = append(c.Regs, vm.Reg{Name: "cr2", Value: s.CR2}, vm.Reg{Name: "cr3", Value: s.CR3},
 			vm.Reg{Name: "cs", Value: uint64(s.CS.Selector)}, vm.Reg{Name: "gsbase", Value: s.GS.Base})
 	}

@@ -5,13 +5,8 @@ import (
 	"github.com/doze-vm/doze/kernel/abi"
 )
 
-// Control registers at Entry64 (docs/nucleus.md 2).
-const (
-	entryCR0  = 0x80050033
-	entryCR4  = 0x50620
-	entryEFER = 0xd00
-	rflags1   = 0x2 // the bit that is always 1
-)
+// rflags1 is the bit of RFLAGS that is always 1.
+const rflags1 = 0x2
 
 // tssAddr is where KVM may put three pages of its own on Intel CPUs, beside its
 // default for a fourth at 0xfffbc000 (api.rst 4.40, 4.41): above the devices,
@@ -51,7 +46,7 @@ func enter64(c *kvm.VCPU, xcr0, entry uint64, r kvm.Regs) error {
 	s.CS = code
 	s.DS, s.ES, s.FS, s.GS, s.SS = data, data, data, data, data
 	s.TR = kvm.Segment{Limit: 0x67, Type: 11, Present: 1} // busy TSS; the hardware wants one
-	s.CR0, s.CR3, s.CR4, s.EFER = entryCR0, abi.TablesBase, entryCR4, entryEFER
+	s.CR0, s.CR3, s.CR4, s.EFER = abi.EntryCR0, abi.TablesBase, abi.EntryCR4, abi.EntryEFER
 	if err := c.SetSregs(&s); err != nil {
 		return err
 	}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/doze-vm/doze/hostvmm/device"
+	"github.com/doze-vm/doze/hostvmm/device/virtio"
 	"github.com/doze-vm/doze/hostvmm/park"
 	"github.com/doze-vm/doze/hostvmm/vm"
 )
@@ -51,7 +51,7 @@ type Stats struct {
 // Queue is a virtqueue and what it has seen.
 type Queue struct {
 	Device, Name string
-	device.QueueCounts
+	virtio.QueueCounts
 }
 
 // queueNames are the devices' queues (VIRTIO 1.2, 5.3.2 and 5.5.2).
@@ -69,7 +69,7 @@ func (m *Machine) queues() (list []Queue) {
 	defer m.io.Unlock()
 	for i, d := range m.devices {
 		for j, counts := range d.Queues() {
-			if counts != (device.QueueCounts{}) {
+			if counts != (virtio.QueueCounts{}) {
 				list = append(list, Queue{queueNames[i].device, queueNames[i].queues[j], counts})
 			}
 		}

@@ -7,7 +7,10 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/doze-vm/doze/hostvmm/device"
+	"github.com/doze-vm/doze/drivers/pvclock"
+	"github.com/doze-vm/doze/hostvmm/account"
+	"github.com/doze-vm/doze/hostvmm/cpuid"
+	"github.com/doze-vm/doze/hostvmm/device/virtio"
 	"github.com/doze-vm/doze/hostvmm/kvm"
 	"github.com/doze-vm/doze/hostvmm/park"
 	"github.com/doze-vm/doze/hostvmm/vm"
@@ -20,11 +23,11 @@ type vcpu struct {
 	number  int
 	cpu     *kvm.VCPU
 	sleeper *park.Sleeper
-	account *account
-	probe   probe
+	account *account.VCPU
+	sampled sampled
 	ready   bool // it is made, and set to where it begins
 
-	unfinished *device.MMIO // has more to do for the last access
+	unfinished *virtio.MMIO // has more to do for the last access
 }
 
 // spares are vCPUs that the guest has not started yet, by number. What the host can
@@ -67,7 +70,7 @@ func (m *Machine) makeVCPU(n int, entry uint64, r kvm.Regs) error {
 		return nil
 	}
 	if c == nil {
-		c = &vcpu{machine: m, number: n, account: newAccount(m, uint64(n))}
+		c = &vcpu{machine: m, number: n, account: account.New(m.stealArea(uint64(n)))}
 		if s.cpus == nil {
 			s.cpus = map[int]*vcpu{}
 		}
@@ -113,7 +116,7 @@ func (c *vcpu) complete(entry uint64, r kvm.Regs) (err error) {
 			return err
 		}
 	}
-	if err := c.cpu.SetCPUID(withAPICID(m.host.cpuid, uint32(n))); err != nil {
+	if err := c.cpu.SetCPUID(cpuid.WithAPICID(m.host.cpuid, uint32(n))); err != nil {
 		return err
 	}
 	if err := c.enter(entry, r); err != nil {
@@ -186,12 +189,12 @@ func (c *vcpu) enter(entry uint64, r kvm.Regs) error {
 // resume makes the thread that the goroutine is on the vCPU's.
 func (c *vcpu) resume() {
 	runtime.LockOSThread()
-	c.account.enter()
+	c.account.Enter()
 }
 
 // rest gives the thread up: the vCPU sleeps, and others have work for it.
 func (c *vcpu) rest() {
-	c.account.leave()
+	c.account.Leave()
 	runtime.UnlockOSThread()
 }
 
@@ -229,7 +232,16 @@ func (m *Machine) kernelStats() map[string]uint64 {
 
 // times is where the vCPU's time went.
 func (c *vcpu) times() vm.CPU {
-	t := c.account.times()
+	t := c.account.Times()
 	t.Parked = uint64(c.sleeper.Slept())
 	return t
+}
+
+// stealArea is the struct kvm_steal_time of a vCPU, nil where KVM does not offer it.
+func (m *Machine) stealArea(cpu uint64) []byte {
+	if cpuid.KVMFeatures(m.host.cpuid)&abi.KVMSteal == 0 {
+		return nil
+	}
+	at := abi.VCPUPage0 + cpu*abi.PageSize + abi.VCPUSteal
+	return m.mem[at : at+pvclock.StealSize]
 }

@@ -20,8 +20,8 @@ import (
 	"time"
 
 	"github.com/doze-vm/doze/hostvmm"
-	"github.com/doze-vm/doze/hostvmm/control"
 	"github.com/doze-vm/doze/hostvmm/profile"
+	"github.com/doze-vm/doze/hostvmm/symbols"
 	"github.com/doze-vm/doze/hostvmm/vm"
 )
 
@@ -41,10 +41,10 @@ type Machine interface {
 
 // Options say what the machine is, and how it ends.
 type Options struct {
-	ID, Name, Image, Idle, Version string
-	Started                        time.Time
+	ID, Name, Program, Image, Idle, Version string
+	Started                                 time.Time
 	// Symbols opens the image's symbols; nil opens those of the file that is at Image.
-	Symbols func() (*control.Symbols, error)
+	Symbols func() (*symbols.Table, error)
 
 	Signal func(s syscall.Signal) // sends the program a signal
 	Kill   func()                 // ends the machine
@@ -141,7 +141,7 @@ func (s *Server) state() string {
 func (s *Server) status() Status {
 	o := &s.options
 	return Status{
-		ID: o.ID, Name: o.Name, Image: o.Image, PID: os.Getpid(), Started: o.Started, State: s.state(), Idle: o.Idle, Version: o.Version,
+		ID: o.ID, Name: o.Name, Program: o.Program, Image: o.Image, PID: os.Getpid(), Started: o.Started, State: s.state(), Idle: o.Idle, Version: o.Version,
 		CPUs: s.machine.CPUStatus(), Memory: s.machine.MemoryStatus(),
 	}
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/doze-vm/doze/hostvmm"
-	"github.com/doze-vm/doze/hostvmm/device"
+	"github.com/doze-vm/doze/hostvmm/device/virtio"
 	"github.com/doze-vm/doze/hostvmm/park"
 	"github.com/doze-vm/doze/hostvmm/registry"
 	"github.com/doze-vm/doze/hostvmm/sample"
@@ -91,7 +91,7 @@ func (f *fake) Memory() []byte          { return make([]byte, 1<<20) }
 
 func (f *fake) Stats() hostvmm.Stats {
 	s := hostvmm.Stats{Exits: map[string]uint64{"park": 7}, Park: park.Counts{Sleeps: 5, Events: 2, Deadlines: 3},
-		Queues: []hostvmm.Queue{{Device: "stdout", Name: "out", QueueCounts: device.QueueCounts{Notifies: 1, Requests: 2, Bytes: 3}}}}
+		Queues: []hostvmm.Queue{{Device: "stdout", Name: "out", QueueCounts: virtio.QueueCounts{Notifies: 1, Requests: 2, Bytes: 3}}}}
 	s.Park.Late.Classes[1], s.Park.Late.Classes[14], s.Park.Late.Sum = 2, 1, 3e9
 	return s
 }

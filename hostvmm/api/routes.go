@@ -135,7 +135,7 @@ func (s *Server) putCPUs(w http.ResponseWriter, r *http.Request) {
 	if most := s.machine.CPUStatus().Max; *q.Count < 1 || *q.Count > most {
 		err = &Error{Text: fmt.Sprintf("%d vCPUs: this machine can have 1 to %d", *q.Count, most), Field: "count", Status: http.StatusBadRequest}
 	} else {
-		extend(w, hostvmm.MoveLimit)
+		extend(w, hostvmm.HotplugLimit)
 		err = refused(s.machine.SetCPUs(*q.Count))
 	}
 	s.reply(w, err)

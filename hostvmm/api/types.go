@@ -17,8 +17,9 @@ const (
 type Status struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"`
-	Image   string    `json:"image"` // path
-	PID     int       `json:"pid"`   // of the VMM
+	Program string    `json:"program"` // what runs in it: the name of the program or image
+	Image   string    `json:"image"`   // path
+	PID     int       `json:"pid"`     // of the VMM
 	Started time.Time `json:"started"`
 	State   string    `json:"state"`
 	Idle    string    `json:"idle"` // park or hlt

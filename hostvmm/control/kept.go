@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/doze-vm/doze/hostvmm/symbols"
 	"github.com/doze-vm/doze/hostvmm/vm"
 )
 
@@ -40,7 +41,7 @@ func Keep(path string) (*Kept, error) {
 func (k *Kept) Close() error { return k.file.Close() }
 
 // Symbols reads the image's symbols, if it is what it was.
-func (k *Kept) Symbols() (*Symbols, error) {
+func (k *Kept) Symbols() (*symbols.Table, error) {
 	info, err := k.file.Stat()
 	if err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func (k *Kept) Symbols() (*Symbols, error) {
 	if !info.ModTime().Equal(k.modified) || info.Size() != k.size {
 		return nil, fmt.Errorf("%s was written to since the machine was started", k.path)
 	}
-	return openSymbols(func() (*elf.File, error) { return elf.NewFile(k.file) })
+	return symbols.Read(func() (*elf.File, error) { return elf.NewFile(k.file) })
 }
 
 // WriteReport writes a crash report of a machine that runs the image.

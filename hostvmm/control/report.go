@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/doze-vm/doze/hostvmm/symbols"
 	"github.com/doze-vm/doze/hostvmm/vm"
 	"github.com/doze-vm/doze/kernel/abi"
 )
@@ -13,12 +14,12 @@ import (
 // the instruction that failed, the registers. The image's symbols are read from
 // the file at image; without them the addresses alone are printed.
 func WriteReport(w io.Writer, c *vm.Crash, image string) error {
-	syms, err := OpenSymbols(image)
+	syms, err := symbols.Open(image)
 	return writeReport(w, c, syms, err)
 }
 
 // writeReport closes the symbols, of which there are none if there is an error.
-func writeReport(w io.Writer, c *vm.Crash, syms *Symbols, err error) error {
+func writeReport(w io.Writer, c *vm.Crash, syms *symbols.Table, err error) error {
 	if err == nil {
 		defer syms.Close()
 	}
@@ -42,12 +43,12 @@ func writeReport(w io.Writer, c *vm.Crash, syms *Symbols, err error) error {
 
 // writeFrame prints a frame as Go's tracebacks look. All but the innermost are
 // return addresses: the call is before them.
-func writeFrame(b *bytes.Buffer, syms *Symbols, pc uint64, isReturn bool) {
+func writeFrame(b *bytes.Buffer, syms *symbols.Table, pc uint64, isReturn bool) {
 	at := pc
 	if isReturn && at > 0 {
 		at--
 	}
-	var frames []Frame
+	var frames []symbols.Frame
 	if syms != nil {
 		frames = syms.Frames(at)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/doze-vm/doze/hostvmm/symbols"
 	"github.com/doze-vm/doze/hostvmm/vm"
 	"github.com/doze-vm/doze/kernel/abi"
 	"github.com/doze-vm/doze/runtime_pv/port/standin"
@@ -95,7 +96,7 @@ func TestReport(t *testing.T) {
 // returnAddress finds the call of callee in caller.
 func returnAddress(t *testing.T, path, caller, callee string) uint64 {
 	t.Helper()
-	s, err := OpenSymbols(path)
+	s, err := symbols.Open(path)
 	require.NoError(t, err)
 	defer s.Close()
 	from, to := symbol(t, path, caller), symbol(t, path, callee)

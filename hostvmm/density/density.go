@@ -1,6 +1,7 @@
 package density
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,8 @@ import (
 
 // Options say what to hold and how long.
 type Options struct {
-	Image    string
+	Image    string // path
+	Program  string // its name in the report; the path if empty
 	Args     []string
 	N        int
 	Duration time.Duration // to hold them, from when they have settled
@@ -160,7 +162,7 @@ func (c *coordinator) each(f func(p pool) error) error {
 
 func (c *coordinator) measure(ctx context.Context) error {
 	r := c.report
-	r.Image, r.Instances, r.MemoryMiB = c.Image, c.N, c.Memory>>20
+	r.Image, r.Instances, r.MemoryMiB = cmp.Or(c.Program, c.Image), c.N, c.Memory>>20
 	r.Processes = len(c.pools)
 	if c.Workers() {
 		r.Processes++ // the coordinator

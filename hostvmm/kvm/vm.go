@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/doze-vm/doze/hostvmm/fault"
+	"github.com/doze-vm/doze/kernel/abi"
 )
 
 // VM is a virtual machine.
@@ -100,7 +101,7 @@ type msi struct {
 
 // msiAddress is where message-signalled interrupts go; the destination APIC is
 // in bits 12 to 19 (Intel SDM 3A, 11.11.1).
-const msiAddress = 0xfee00000
+const msiAddress = abi.LAPICBase
 
 // Interrupt sends an edge-triggered, fixed interrupt to a vCPU. Any goroutine may.
 func (v *VM) Interrupt(apicID, vector uint8) error {

@@ -17,18 +17,8 @@ const (
 	highRAM       = 0x100000
 )
 
-// hvm_start_info and its memory map (xen/include/public/arch-x86/hvm/start_info.h).
-const (
-	startMagic     = 0x336ec578
-	startVersion   = 1
-	startSize      = 56
-	memmapEntry    = 24
-	memmapRAM      = 1
-	offVersion     = 4
-	offCmdline     = 24
-	offMemmap      = 40
-	offMemmapCount = 48
-)
+// startVersion is the version of the hvm_start_info that is written: no modules, no RSDP.
+const startVersion = 1
 
 // MaxCommandLine is how many bytes a command line may have.
 const MaxCommandLine = lowRAMEnd - cmdlineAddr - 1
@@ -50,17 +40,17 @@ func WriteStartInfo(mem []byte, cmdline string) (uint64, error) {
 	mem[cmdlineAddr+len(cmdline)] = 0
 	ram := []Range{{0, lowRAMEnd}, {highRAM, uint64(len(mem)) - highRAM}}
 	for i, r := range ram {
-		e := mem[memmapAddr+i*memmapEntry:]
-		le.PutUint64(e, r.Start)
-		le.PutUint64(e[8:], r.Size)
-		le.PutUint32(e[16:], memmapRAM)
+		e := mem[memmapAddr+i*abi.MemmapSize:]
+		le.PutUint64(e[abi.MemmapAddr:], r.Start)
+		le.PutUint64(e[abi.MemmapBytes:], r.Size)
+		le.PutUint32(e[abi.MemmapType:], abi.MemmapRAM)
 	}
-	info := mem[startInfoAddr : startInfoAddr+startSize]
-	le.PutUint32(info, startMagic)
-	le.PutUint32(info[offVersion:], startVersion)
-	le.PutUint64(info[offCmdline:], cmdlineAddr)
-	le.PutUint64(info[offMemmap:], memmapAddr)
-	le.PutUint32(info[offMemmapCount:], uint32(len(ram)))
+	info := mem[startInfoAddr : startInfoAddr+abi.StartSize]
+	le.PutUint32(info, abi.StartMagic)
+	le.PutUint32(info[abi.StartVersion:], startVersion)
+	le.PutUint64(info[abi.StartCmdline:], cmdlineAddr)
+	le.PutUint64(info[abi.StartMemmap:], memmapAddr)
+	le.PutUint32(info[abi.StartMemmapCount:], uint32(len(ram)))
 	return startInfoAddr, nil
 }
 

@@ -5,15 +5,15 @@ import (
 	"encoding/hex"
 	"fmt"
 
-	"github.com/doze-vm/doze/hostvmm/control"
+	"github.com/doze-vm/doze/hostvmm/symbols"
 	"github.com/doze-vm/doze/kernel/abi"
 )
 
 // image is what a machine runs, as far as a profile needs it.
 type image struct {
 	path    string
-	syms    *control.Symbols // nil if there are none
-	why     error            // why there are none
+	syms    *symbols.Table // nil if there are none
+	why     error          // why there are none
 	buildID string
 	end     uint64 // of the addresses that code can be at
 }
@@ -24,7 +24,7 @@ func readImage(o Options, memory []byte) image {
 	im := image{path: path, end: max(uint64(len(memory)), abi.ImageBase)}
 	open := o.Symbols
 	if open == nil {
-		open = func() (*control.Symbols, error) { return control.OpenSymbols(path) }
+		open = func() (*symbols.Table, error) { return symbols.Open(path) }
 	}
 	syms, err := open()
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 
 	pprof "github.com/google/pprof/profile"
 
-	"github.com/doze-vm/doze/hostvmm/control"
 	"github.com/doze-vm/doze/hostvmm/sample"
+	"github.com/doze-vm/doze/hostvmm/symbols"
 )
 
 // Labels of samples and the values of labelPart.
@@ -38,7 +38,7 @@ type Options struct {
 	Name  string // the machine's, for the label
 	Image string // path of its image
 	// Symbols opens the image's symbols; nil opens those of the file that is at Image now.
-	Symbols  func() (*control.Symbols, error)
+	Symbols  func() (*symbols.Table, error)
 	Hz       int
 	Duration time.Duration
 	// VMM adds the profile of this process. There can be one at a time.

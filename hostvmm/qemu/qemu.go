@@ -22,7 +22,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/doze-vm/doze/hostvmm/boot"
+	"github.com/doze-vm/doze/hostvmm/cmdline"
 	"github.com/doze-vm/doze/hostvmm/control"
 	"github.com/doze-vm/doze/hostvmm/loader"
 	"github.com/doze-vm/doze/hostvmm/vm"
@@ -66,12 +66,12 @@ func Run(ctx context.Context, c vm.Config, o Options) (vm.Result, error) {
 	if err := checkImage(c); err != nil {
 		return vm.Result{}, err
 	}
-	line := boot.FromConfig(c, "qemu-"+o.Machine, o.Accel)
+	line := cmdline.FromConfig(c, "qemu-"+o.Machine, o.Accel)
 	line.COM3 = true
 	if o.Machine == MicroVM {
 		line.Devices = append(line.Devices, windows()...)
 	}
-	cmdline, err := line.Encode(boot.QEMULimit)
+	cmdline, err := line.Encode(cmdline.QEMULimit)
 	if err != nil {
 		return vm.Result{}, err
 	}
@@ -236,11 +236,11 @@ func chardev(fd, n int) []string {
 
 // windows are where microvm puts its virtio devices, in the order in which the guest
 // is to find them. Of eight windows the last is filled first (hw/i386/microvm.c).
-func windows() (list []boot.Device) {
+func windows() (list []cmdline.Device) {
 	const devices, windows, size, firstGSI = 3, 8, 512, 5
 	for i := range uint32(devices) {
 		w := windows - 1 - i
-		list = append(list, boot.Device{Size: size, Base: abi.VirtioBase + uint64(w)*size, GSI: firstGSI + w})
+		list = append(list, cmdline.Device{Size: size, Base: abi.VirtioBase + uint64(w)*size, GSI: firstGSI + w})
 	}
 	return list
 }

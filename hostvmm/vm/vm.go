@@ -11,19 +11,20 @@ import (
 	"time"
 )
 
-// Config is a machine to run.
+// Config is a machine to run. A field with a tag `word` is that word of the guest's command
+// line (docs/nucleus.md 7).
 type Config struct {
 	Image  string   // path of the image
 	Name   string   // argv[0]; the image's file name if empty
 	Args   []string // the program's arguments, without argv[0]
-	Env    []string // NAME=VALUE
+	Env    []string `word:"doze.env"` // NAME=VALUE
 	Memory uint64   // bytes of RAM
 	// MaxMemory is how many bytes of RAM there may come to be, as the program needs
 	// them; 0 means Memory. hostvmm only.
-	MaxMemory uint64
-	CPUs      int // vCPUs, at least 1
+	MaxMemory uint64 `word:"doze.memory.max"`
+	CPUs      int    `word:"doze.cpus"` // vCPUs, at least 1
 	// MaxCPUs is how many vCPUs there can come to be; 0 is CPUs.
-	MaxCPUs int
+	MaxCPUs int `word:"doze.cpus.max"`
 
 	// If both are the same, what the program writes arrives in the order in
 	// which it wrote it. A write of the program's returns when the writer has
@@ -38,22 +39,25 @@ type Config struct {
 	// Signals are passed on to the program as long as the machine runs.
 	Signals <-chan Signal
 
+	// Hostname is what the machine calls itself, "doze" if empty.
+	Hostname string `word:"doze.hostname"`
 	// Dir is the program's first working directory, / if empty.
-	Dir string
+	Dir string `word:"doze.cwd"`
 	// TreeWritable lets the program change the files embedded in the image, for
 	// itself and while it runs.
-	TreeWritable bool
+	TreeWritable bool `word:"doze.tree=rw"`
 
 	// Idle is how the guest sleeps: IdlePark where it is offered, or IdleHLT.
-	Idle string
+	Idle string `word:"doze.idle"`
 	// SMP is what vCPUs do about those of them that the host has preempted: SMPAll, or
 	// less of it, to compare.
-	SMP string
-	// Strace makes the guest print each call on stderr.
-	Strace bool
+	SMP string `word:"doze.smp"`
+	// Strace makes the guest print calls on stderr: those of a list as strace(1) takes
+	// it (package kernel/strace), "all" for each, none if it is empty.
+	Strace string `word:"doze.strace"`
 	// Start is when the command was started, for the guest to show how long it
 	// took to main; the zero time means now.
-	Start time.Time
+	Start time.Time `word:"doze.start"`
 }
 
 // OneStream says whether stdout and stderr are the same writer.

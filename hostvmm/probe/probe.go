@@ -1,4 +1,7 @@
-package hostvmm
+// Package probe is a small guest, the nucleus and a program in ring 3, that looks what of
+// KVM's reaches a guest. The package writes the guest and reads what it left; package
+// hostvmm runs it. It must never believe a promise of KVM's that can be tried.
+package probe
 
 import (
 	"encoding/binary"
@@ -7,10 +10,20 @@ import (
 	"slices"
 
 	"github.com/doze-vm/doze/drivers/pvclock"
+	"github.com/doze-vm/doze/hostvmm/cpuid"
 	"github.com/doze-vm/doze/hostvmm/kvm"
 	"github.com/doze-vm/doze/kernel/abi"
 	"github.com/doze-vm/doze/kernel/boot"
 )
+
+// Facts are what reaches a guest's ring 3 on this KVM.
+type Facts struct {
+	CPUID       bool // CPUID in ring 3 answers as hostvmm says; else for the outer machine
+	Clock       bool // kvmclock
+	StableClock bool // which is the same on all vCPUs
+	Steal       bool // stolen time
+	Deadline    bool // timer with a TSC deadline
+}
 
 // The probe's guest-physical layout, in the free RAM below the image.
 const (
@@ -27,9 +40,9 @@ const (
 	probeFaulted   = 0x10 // 1: an exception ended the probe
 )
 
-// writeProbe writes the nucleus, page tables and the ring-3 program into mem, RAM
+// Write writes the nucleus, page tables and the ring-3 program into mem, RAM
 // from guest-physical 0. features are KVM's: the program asks for what they offer.
-func writeProbe(mem []byte, features uint32) {
+func Write(mem []byte, features uint32) {
 	le := binary.LittleEndian
 	copy(mem[abi.BlobBase:], boot.Blob)
 
@@ -61,10 +74,10 @@ func writeProbe(mem []byte, features uint32) {
 // on and stores what it sees.
 func probeProgram(features uint32) []byte {
 	rdfsbase := []byte{0xf3, 0x48, 0x0f, 0xae, 0xc0} // to RAX
-	cpuid := []byte{0x0f, 0xa2}
+	askCPUID := []byte{0x0f, 0xa2}
 	storeEBX := imm32([]byte{0x89, 0x1c, 0x25}, probeResults+probeSignature)
 	code := join(imm32([]byte{0xbc}, probeStack), // MOV ESP
-		imm32([]byte{0xb8}, abi.CPUIDDoze), cpuid, storeEBX,
+		imm32([]byte{0xb8}, abi.CPUIDDoze), askCPUID, storeEBX,
 		rdfsbase, storeImm(probeResults+probeFSBase, 1))
 	if features&abi.KVMClock != 0 {
 		code = join(code, gateWrmsr(abi.MSRKVMClock, abi.VCPUPage0+abi.VCPUClock|1, probeResults+probeClock))
@@ -92,9 +105,9 @@ func imm32(code []byte, v uint32) []byte { return binary.LittleEndian.AppendUint
 
 func join(parts ...[]byte) []byte { return slices.Concat(parts...) }
 
-// readProbe reads what the guest left. An error says what a machine can't do
+// Read reads what the guest left. An error says what a machine can't do
 // without, or what KVM promised and did not keep.
-func readProbe(mem []byte, cpuid []kvm.CPUIDEntry) (g GuestFacts, err error) {
+func Read(mem []byte, list []kvm.CPUIDEntry) (g Facts, err error) {
 	le := binary.LittleEndian
 	result := func(at int) uint32 { return le.Uint32(mem[probeResults+at:]) }
 	page := mem[abi.VCPUPage0:]
@@ -106,12 +119,12 @@ func readProbe(mem []byte, cpuid []kvm.CPUIDEntry) (g GuestFacts, err error) {
 	case result(probeClock) != 0 || result(probeSteal) != 0:
 		return g, errors.New("the nucleus refused an MSR of KVM's")
 	}
-	offered := kvmFeatures(cpuid)
+	offered := cpuid.KVMFeatures(list)
 	g.CPUID = result(probeSignature) == abi.CPUIDSignature
 	g.Clock = le.Uint32(page[abi.VCPUClock+pvclock.InfoMul:]) != 0
 	g.StableClock = g.Clock && offered&abi.KVMTSCStable != 0 && page[abi.VCPUClock+pvclock.InfoFlags]&pvclock.TSCStable != 0
 	g.Steal = offered&abi.KVMSteal != 0
-	g.Deadline = findLeaf(cpuid, leafFeatures).ECX&abi.CPUTSCDeadline != 0
+	g.Deadline = cpuid.Leaf(list, cpuid.LeafFeatures).ECX&abi.CPUTSCDeadline != 0
 	if offered&abi.KVMClock != 0 && !g.Clock {
 		return g, errors.New("KVM promises kvmclock and does not keep it")
 	}

@@ -1,4 +1,4 @@
-package device
+package virtio
 
 import "errors"
 
@@ -20,5 +20,5 @@ func (r RAM) Slice(addr, length uint64) ([]byte, bool) {
 	return r[addr : addr+length : addr+length], true
 }
 
-// errQueue is why a device needs a reset; the guest broke the protocol.
-var errQueue = errors.New("the guest's virtqueue makes no sense")
+// ErrQueue is why a device needs a reset; the guest broke the protocol.
+var ErrQueue = errors.New("the guest's virtqueue makes no sense")

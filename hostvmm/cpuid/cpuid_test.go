@@ -1,4 +1,4 @@
-package hostvmm
+package cpuid
 
 import (
 	"encoding/binary"
@@ -21,7 +21,7 @@ func leaf(list []kvm.CPUIDEntry, function uint32) (found []kvm.CPUIDEntry) {
 }
 
 func TestGuestCPUID(t *testing.T) {
-	got := guestCPUID([]kvm.CPUIDEntry{
+	got := Guest([]kvm.CPUIDEntry{
 		{Function: 1, EBX: 0x05100800, ECX: ecxVMX | ecxMonitor | 1},
 		{Function: 7, Flags: kvm.CPUIDIndexed, EDX: edxAMX | 1},
 		{Function: 0xb, Index: 1, Flags: kvm.CPUIDIndexed, EDX: 5},
@@ -30,7 +30,7 @@ func TestGuestCPUID(t *testing.T) {
 		{Function: abi.CPUIDDoze, EAX: 99},
 	}, true)
 	require.Equal(t, []kvm.CPUIDEntry{{Function: 1, EBX: 0x0800, ECX: abi.CPUTSCDeadline | abi.CPUHypervisor | 1}}, leaf(got, 1))
-	without := guestCPUID([]kvm.CPUIDEntry{{Function: 1, ECX: abi.CPUTSCDeadline}}, false)
+	without := Guest([]kvm.CPUIDEntry{{Function: 1, ECX: abi.CPUTSCDeadline}}, false)
 	require.EqualValues(t, abi.CPUHypervisor, leaf(without, 1)[0].ECX)
 	require.EqualValues(t, 1, leaf(got, 7)[0].EDX)
 	require.Zero(t, leaf(got, 0xb)[0].EDX)
@@ -40,28 +40,9 @@ func TestGuestCPUID(t *testing.T) {
 	require.EqualValues(t, abi.CPUIDSignature, leaf(got, abi.CPUIDDoze)[0].ECX)
 }
 
-func TestMachinePageSaysWhatTheVCPUIs(t *testing.T) {
-	mem := make([]byte, abi.MachinePage+abi.PageSize)
-	writeMachinePage(mem, []kvm.CPUIDEntry{
-		{Function: 1, ECX: abi.CPUX2APIC | abi.CPUTSCDeadline},
-		{Function: 0xd, Index: 0, EAX: 0x2e7, EBX: 2440, ECX: 2440},
-		{Function: 0xd, Index: 1, EAX: 0xf, EBX: 0xffff},
-		{Function: 0xd, Index: 2, EAX: 256, EBX: 576},
-		{Function: 0xd, Index: 7, EAX: 1024, EBX: 1408},
-		{Function: 0xd, Index: 9, EAX: 8, EBX: 2432}, // protection keys: not saved
-		{Function: 0x40000001, EAX: 0x1007efb},
-	})
-	get := func(offset int) uint32 { return binary.LittleEndian.Uint32(mem[abi.MachinePage+offset:]) }
-	require.EqualValues(t, features, get(abi.MachineFeatures))
-	require.EqualValues(t, 0x1007efb, get(abi.MachineKVM))
-	require.EqualValues(t, abi.CPUX2APIC|abi.CPUTSCDeadline, get(abi.MachineCPU))
-	require.EqualValues(t, 1408+1024, get(abi.MachineVectors))
-	require.Zero(t, get(abi.MachineAPICID))
-}
-
 func TestEachVCPUHasItsAPICID(t *testing.T) {
 	all := []kvm.CPUIDEntry{{Function: 1, EBX: 0x0800}, {Function: 0xb}, {Function: 0x1f}, {Function: 2, EBX: 7}}
-	third := withAPICID(all, 3)
+	third := WithAPICID(all, 3)
 	require.EqualValues(t, 0x03000800, third[0].EBX)
 	require.EqualValues(t, 3, third[1].EDX)
 	require.EqualValues(t, 3, third[2].EDX)
@@ -76,7 +57,7 @@ func TestGuestHasTheHostsBrand(t *testing.T) {
 		"":                           "",
 		strings.Repeat("x", 60):      strings.Repeat("x", 47),
 	} {
-		got := withBrand(list, name)
+		got := WithBrand(list, name)
 		require.EqualValues(t, 0x80000004, leaf(got, 0x80000000)[0].EAX)
 		require.EqualValues(t, 5, leaf(got, 0x80000008)[0].EAX)
 		var text []byte
@@ -90,12 +71,12 @@ func TestGuestHasTheHostsBrand(t *testing.T) {
 		require.Equal(t, want, strings.TrimRight(string(text), "\x00"))
 	}
 	require.EqualValues(t, 0x80000001, list[0].EAX, "the list is the caller's")
-	require.NotEmpty(t, hostBrand())
+	require.NotEmpty(t, HostBrand())
 }
 
 func TestGuestXCR0(t *testing.T) {
 	for eax, want := range map[uint32]uint64{0x2ff: 0xe7, 0x7: 0x7, 0x3: 0x3, 0x67: 0x7, 0xe3: 0x3, 0: 1} {
-		require.Equal(t, want, guestXCR0([]kvm.CPUIDEntry{{Function: 0xd, EAX: eax}}), "%#x", eax)
+		require.Equal(t, want, XCR0([]kvm.CPUIDEntry{{Function: 0xd, EAX: eax}}), "%#x", eax)
 	}
-	require.EqualValues(t, 1, guestXCR0(nil))
+	require.EqualValues(t, 1, XCR0(nil))
 }

@@ -1,4 +1,6 @@
-package control
+// Package symbols finds the functions and lines of an image's addresses. It reads only the
+// image's file, and must never fail harder than with an error on a file that is damaged.
+package symbols
 
 import (
 	"debug/elf"
@@ -11,10 +13,10 @@ import (
 	"golang.org/x/arch/x86/x86asm"
 )
 
-// Symbols looks up addresses of an image: functions and lines from the table
+// Table looks up addresses of an image: functions and lines from the table
 // that the Go runtime itself uses, which every image has, inlined calls from
 // DWARF where there is any, names for the disassembler from the symbol table.
-type Symbols struct {
+type Table struct {
 	file  *elf.File
 	table *gosym.Table
 	names []elf.Symbol    // by address
@@ -29,12 +31,13 @@ type Frame struct {
 	Entry    uint64 // address of the function
 }
 
-// OpenSymbols reads the symbols of the image at path.
-func OpenSymbols(path string) (*Symbols, error) {
-	return openSymbols(func() (*elf.File, error) { return elf.Open(path) })
+// Open reads the symbols of the image at path.
+func Open(path string) (*Table, error) {
+	return Read(func() (*elf.File, error) { return elf.Open(path) })
 }
 
-func openSymbols(open func() (*elf.File, error)) (s *Symbols, err error) {
+// Read reads the symbols of the image that open opens. Close closes it as (*elf.File).Close does.
+func Read(open func() (*elf.File, error)) (s *Table, err error) {
 	// debug/gosym panics on tables it does not understand.
 	defer func() {
 		if r := recover(); r != nil {
@@ -45,7 +48,7 @@ func openSymbols(open func() (*elf.File, error)) (s *Symbols, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s = &Symbols{file: file}
+	s = &Table{file: file}
 	if err := s.read(); err != nil {
 		file.Close()
 		return nil, err
@@ -53,7 +56,7 @@ func openSymbols(open func() (*elf.File, error)) (s *Symbols, err error) {
 	return s, nil
 }
 
-func (s *Symbols) read() error {
+func (s *Table) read() error {
 	text, pcln := s.file.Section(".text"), s.file.Section(".gopclntab")
 	if text == nil || pcln == nil {
 		return errors.New("not a Go program")
@@ -78,11 +81,11 @@ func (s *Symbols) read() error {
 }
 
 // Close closes the image.
-func (s *Symbols) Close() error { return s.file.Close() }
+func (s *Table) Close() error { return s.file.Close() }
 
 // Frames returns what was executing at pc, innermost first; nothing if the
 // address is not in the program.
-func (s *Symbols) Frames(pc uint64) (frames []Frame) {
+func (s *Table) Frames(pc uint64) (frames []Frame) {
 	defer func() {
 		if recover() != nil {
 			frames = nil
@@ -103,7 +106,7 @@ func (s *Symbols) Frames(pc uint64) (frames []Frame) {
 
 // Place is the function that holds pc and the line, without a look for inlined
 // calls: fast, for many addresses.
-func (s *Symbols) Place(pc uint64) (f Frame, ok bool) {
+func (s *Table) Place(pc uint64) (f Frame, ok bool) {
 	defer func() {
 		if recover() != nil {
 			f, ok = Frame{}, false
@@ -121,7 +124,7 @@ const maxBuildID = 256
 
 // BuildID is the note with the image's build ID as it lies in memory, and its
 // address; nil if the image has none.
-func (s *Symbols) BuildID() (note []byte, addr uint64) {
+func (s *Table) BuildID() (note []byte, addr uint64) {
 	section := s.file.Section(".note.gnu.build-id")
 	if section == nil || section.Size > maxBuildID {
 		return nil, 0
@@ -134,7 +137,7 @@ func (s *Symbols) BuildID() (note []byte, addr uint64) {
 }
 
 // Instruction disassembles the instruction at pc.
-func (s *Symbols) Instruction(pc uint64) (string, bool) {
+func (s *Table) Instruction(pc uint64) (string, bool) {
 	const longest = 15 // Intel SDM 2A, 2.3.11
 	code := make([]byte, longest)
 	for _, p := range s.file.Progs {
@@ -152,7 +155,7 @@ func (s *Symbols) Instruction(pc uint64) (string, bool) {
 }
 
 // name finds the symbol at or below an address, for the disassembler.
-func (s *Symbols) name(addr uint64) (string, uint64) {
+func (s *Table) name(addr uint64) (string, uint64) {
 	i := sort.Search(len(s.names), func(i int) bool { return s.names[i].Value > addr }) - 1
 	if i < 0 || addr >= s.names[i].Value+max(s.names[i].Size, 1) {
 		return "", 0

@@ -1,4 +1,7 @@
-package hostvmm
+// Package clock keeps a machine's wall clock: the difference between the host's and
+// kvmclock, in the machine page. It must never wake a machine that sleeps, nor cost
+// anything while one does.
+package clock
 
 import (
 	"sync"
@@ -13,15 +16,17 @@ import (
 // How often the wall clock is compared. kvmclock runs at the raw rate, the
 // host's wall clock at a disciplined one: at most 500 ppm apart (adjtimex).
 const (
-	wallFresh = time.Second      // before an entry
-	wallCheck = 10 * time.Second // while the guest runs without an exit
+	wallFresh = time.Second // before an entry
 	wallMoved = 20 * time.Microsecond
 )
 
-// wall keeps the difference between wall clock and kvmclock in the machine page,
+// Check is how often the clocks are compared while the guest runs without an exit.
+const Check = 10 * time.Second
+
+// Wall keeps the difference between wall clock and kvmclock in the machine page,
 // by a sequence count that is odd while it changes. It costs nothing while the
 // machine sleeps.
-type wall struct {
+type Wall struct {
 	vm     *kvm.VM
 	asleep func() bool
 	rested func() // nil: nobody wants to know
@@ -36,9 +41,11 @@ type wall struct {
 	timer   *time.Timer
 }
 
-func newWall(mem []byte, vm *kvm.VM, asleep func() bool) *wall {
+// New keeps the wall clock of a machine with that memory. asleep reports whether the
+// machine sleeps.
+func New(mem []byte, vm *kvm.VM, asleep func() bool) *Wall {
 	page := unsafe.Pointer(&mem[abi.MachinePage])
-	return &wall{
+	return &Wall{
 		vm:     vm,
 		asleep: asleep,
 		seq:    (*atomic.Uint32)(unsafe.Add(page, abi.MachineWallSeq)),
@@ -46,8 +53,12 @@ func newWall(mem []byte, vm *kvm.VM, asleep func() bool) *wall {
 	}
 }
 
-// enter is called before the guest runs.
-func (w *wall) enter() {
+// OnRest has f called each time before the machine sleeps for long. It is set before the
+// machine runs.
+func (w *Wall) OnRest(f func()) { w.rested = f }
+
+// Enter is called before the guest runs.
+func (w *Wall) Enter() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.refresh()
@@ -56,15 +67,15 @@ func (w *wall) enter() {
 	}
 	w.armed = true
 	if w.timer == nil {
-		w.timer = time.AfterFunc(wallCheck, w.tick)
+		w.timer = time.AfterFunc(Check, w.tick)
 	} else {
-		w.timer.Reset(wallCheck)
+		w.timer.Reset(Check)
 	}
 }
 
 // tick looks after a guest that runs without an exit. While the machine sleeps
-// there is no next tick: enter sees to it.
-func (w *wall) tick() {
+// there is no next tick: Enter sees to it.
+func (w *Wall) tick() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.armed = false
@@ -73,12 +84,12 @@ func (w *wall) tick() {
 	}
 	w.refresh()
 	w.armed = true
-	w.timer.Reset(wallCheck)
+	w.timer.Reset(Check)
 }
 
-// rest is called before the machine sleeps for so long that a tick would only
+// Rest is called before the machine sleeps for so long that a tick would only
 // find it asleep.
-func (w *wall) rest() {
+func (w *Wall) Rest() {
 	if w.rested != nil {
 		w.rested()
 	}
@@ -89,8 +100,8 @@ func (w *wall) rest() {
 	}
 }
 
-// stop ends the ticks.
-func (w *wall) stop() {
+// Stop ends the ticks.
+func (w *Wall) Stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stopped = true
@@ -100,12 +111,12 @@ func (w *wall) stop() {
 }
 
 // refresh compares and writes if the difference has moved. The lock is held.
-func (w *wall) refresh() {
+func (w *Wall) refresh() {
 	now := time.Now()
 	if w.written && now.Sub(w.checked) < wallFresh {
 		return
 	}
-	offset, precision, err := wallOffset(w.vm)
+	offset, precision, err := difference(w.vm)
 	if err != nil {
 		return // the guest goes on with the old value
 	}
@@ -120,9 +131,9 @@ func (w *wall) refresh() {
 	w.seq.Store(max(seq+1, 2)) // 0 would mean that nobody keeps it
 }
 
-// wallOffset is wall clock minus kvmclock in ns, and how exact that is. A KVM
+// difference is wall clock minus kvmclock in ns, and how exact that is. A KVM
 // that can't read both at once is asked between two readings of the wall clock.
-func wallOffset(vm *kvm.VM) (offset int64, precision time.Duration, err error) {
+func difference(vm *kvm.VM) (offset int64, precision time.Duration, err error) {
 	before := time.Now()
 	c, err := vm.Clock()
 	if err != nil {

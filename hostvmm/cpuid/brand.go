@@ -1,4 +1,4 @@
-package hostvmm
+package cpuid
 
 import (
 	"encoding/binary"
@@ -17,10 +17,10 @@ const (
 	brandSize       = 48
 )
 
-// withBrand gives the list the name of the host's CPU. KVM leaves that to the
+// WithBrand gives the list the name of the host's CPU. KVM leaves that to the
 // VMM: it lists the leaves empty, or not at all. Programs print it, as go test
 // does beside its benchmarks.
-func withBrand(entries []kvm.CPUIDEntry, brand string) []kvm.CPUIDEntry {
+func WithBrand(entries []kvm.CPUIDEntry, brand string) []kvm.CPUIDEntry {
 	out := slices.DeleteFunc(slices.Clone(entries), func(e kvm.CPUIDEntry) bool {
 		return e.Function >= leafBrand && e.Function <= leafBrandEnd
 	})
@@ -40,8 +40,8 @@ func withBrand(entries []kvm.CPUIDEntry, brand string) []kvm.CPUIDEntry {
 
 var modelName = regexp.MustCompile(`(?m)^model name\s*: (.*)$`)
 
-// hostBrand is what the host's kernel says its CPU is, empty if it doesn't.
-func hostBrand() string {
+// HostBrand is what the host's kernel says its CPU is, empty if it doesn't.
+func HostBrand() string {
 	text, _ := os.ReadFile("/proc/cpuinfo")
 	if m := modelName.FindSubmatch(text); m != nil {
 		return string(m[1])

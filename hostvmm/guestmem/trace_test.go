@@ -1,4 +1,4 @@
-package hostvmm
+package guestmem
 
 import (
 	"encoding/binary"
@@ -6,13 +6,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/doze-vm/doze/hostvmm/device"
+	"github.com/doze-vm/doze/hostvmm/device/virtio"
 	"github.com/doze-vm/doze/kernel/abi"
 )
 
 // tablesFor maps virtual 0x8000000000 + x to x for the first 2 MiB by small
 // pages' tables at 0x1000, and the next 2 MiB by a huge one.
-func tablesFor(ram device.RAM) {
+func tablesFor(ram virtio.RAM) {
 	put := func(at, v uint64) { binary.LittleEndian.PutUint64(ram[at:], v) }
 	put(0x1000+8, 0x2000|abi.PtePresent)
 	put(0x2000, 0x3000|abi.PtePresent)
@@ -25,7 +25,7 @@ func tablesFor(ram device.RAM) {
 
 func TestTraceFollowsFramePointers(t *testing.T) {
 	const base = 0x8000000000
-	ram := make(device.RAM, 4<<20)
+	ram := make(virtio.RAM, 4<<20)
 	tablesFor(ram)
 	frame := func(at, next, pc uint64) {
 		binary.LittleEndian.PutUint64(ram[at:], next)
@@ -34,18 +34,18 @@ func TestTraceFollowsFramePointers(t *testing.T) {
 	frame(0x8000, base+0x9000, 0x401000)
 	frame(0x9000, base+0x200010, 0x402000)
 	frame(0x200010, 0, 0x403000)
-	require.Equal(t, []uint64{0x400123, 0x401000, 0x402000, 0x403000}, trace(ram, 0x1000, 0x400123, base+0x8000))
+	require.Equal(t, []uint64{0x400123, 0x401000, 0x402000, 0x403000}, Trace(ram, 0x1000, 0x400123, base+0x8000))
 
 	frame(0x9000, base+0x8000, 0x402000) // a loop
-	require.Equal(t, []uint64{1, 0x401000, 0x402000}, trace(ram, 0x1000, 1, base+0x8000))
+	require.Equal(t, []uint64{1, 0x401000, 0x402000}, Trace(ram, 0x1000, 1, base+0x8000))
 }
 
 func FuzzTrace(f *testing.F) {
-	ram := make(device.RAM, 0x9010)
+	ram := make(virtio.RAM, 0x9010)
 	tablesFor(ram)
 	f.Add([]byte(ram), uint64(0x1000), uint64(0x8000008000))
 	f.Add([]byte{1, 2, 3}, ^uint64(0), ^uint64(7))
 	f.Fuzz(func(t *testing.T, content []byte, cr3, rbp uint64) {
-		require.LessOrEqual(t, len(trace(device.RAM(content), cr3, 1, rbp)), maxFrames)
+		require.LessOrEqual(t, len(Trace(virtio.RAM(content), cr3, 1, rbp)), MaxFrames)
 	})
 }

@@ -1,4 +1,6 @@
-package hostvmm
+// Package cpuid makes what a guest's CPUID says of what KVM supports, and reads such
+// lists. It must never ask the CPU itself: KVM's answer is what a guest can have.
+package cpuid
 
 import (
 	"slices"
@@ -9,7 +11,7 @@ import (
 
 // CPUID leaves that are changed (Intel SDM 2A, CPUID; AMD APM 3, E.3).
 const (
-	leafFeatures  = 0x1
+	LeafFeatures  = 0x1
 	leafExtended  = 0x7
 	leafTopology  = 0xb
 	leafXSAVE     = 0xd
@@ -26,12 +28,12 @@ const (
 	hypervisorRange = 0x100 // leaves from 0x40000000 come in ranges of this size
 )
 
-// withAPICID is the list for the vCPU of that APIC id.
-func withAPICID(entries []kvm.CPUIDEntry, id uint32) []kvm.CPUIDEntry {
+// WithAPICID is the list for the vCPU of that APIC id.
+func WithAPICID(entries []kvm.CPUIDEntry, id uint32) []kvm.CPUIDEntry {
 	out := slices.Clone(entries)
 	for i := range out {
 		switch e := &out[i]; e.Function {
-		case leafFeatures:
+		case LeafFeatures:
 			e.EBX = e.EBX&0x00ffffff | id<<24
 		case leafTopology, leafTopology2:
 			e.EDX = id
@@ -40,15 +42,15 @@ func withAPICID(entries []kvm.CPUIDEntry, id uint32) []kvm.CPUIDEntry {
 	return out
 }
 
-// guestCPUID is what the guest's CPUID says: what KVM supports, without nested
+// Guest is what the guest's CPUID says: what KVM supports, without nested
 // virtualization and the extended state that the guest does not save, with the
 // TSC-deadline timer where KVM emulates it (it does not list it), and our own leaf.
 // The leaves of KVM itself stay as they are.
-func guestCPUID(supported []kvm.CPUIDEntry, deadline bool) []kvm.CPUIDEntry {
+func Guest(supported []kvm.CPUIDEntry, deadline bool) []kvm.CPUIDEntry {
 	out := make([]kvm.CPUIDEntry, 0, len(supported)+2)
 	for _, e := range supported {
 		switch e.Function {
-		case leafFeatures:
+		case LeafFeatures:
 			e.ECX = e.ECX&^(ecxMonitor|ecxVMX|abi.CPUTSCDeadline) | abi.CPUHypervisor
 			if deadline {
 				e.ECX |= abi.CPUTSCDeadline
@@ -80,9 +82,9 @@ const (
 	xcr0AVX3 = 7 << 5 // opmask and the two halves of ZMM: all or none
 )
 
-// guestXCR0 is the extended state that host and guest both know (docs/nucleus.md
+// XCR0 is the extended state that host and guest both know (docs/nucleus.md
 // 2).
-func guestXCR0(supported []kvm.CPUIDEntry) uint64 {
+func XCR0(supported []kvm.CPUIDEntry) uint64 {
 	for _, e := range supported {
 		if e.Function == leafXSAVE && e.Index == 0 {
 			x := uint64(e.EAX) & abi.XCR0Mask
@@ -93,4 +95,31 @@ func guestXCR0(supported []kvm.CPUIDEntry) uint64 {
 		}
 	}
 	return xcr0X87
+}
+
+// Leaf returns the first entry of a leaf, all zero without one.
+func Leaf(cpuid []kvm.CPUIDEntry, leaf uint32) kvm.CPUIDEntry {
+	for _, e := range cpuid {
+		if e.Function == leaf {
+			return e
+		}
+	}
+	return kvm.CPUIDEntry{}
+}
+
+// KVMFeatures returns KVM's feature bits (abi.KVMClock and others).
+func KVMFeatures(cpuid []kvm.CPUIDEntry) uint32 { return Leaf(cpuid, abi.CPUIDKVM+1).EAX }
+
+// VectorSize returns the bytes that XSAVE may write for the components in
+// abi.XCR0Mask, in the standard format (Intel SDM 1, 13.4): the end of the one that
+// ends last.
+func VectorSize(cpuid []kvm.CPUIDEntry) uint32 {
+	const legacy, firstExtended = 512 + 64, 2 // FXSAVE's area and the header
+	size := uint32(legacy)
+	for _, e := range cpuid {
+		if e.Function == leafXSAVE && e.Index >= firstExtended && e.Index < 32 && abi.XCR0Mask>>e.Index&1 != 0 {
+			size = max(size, e.EBX+e.EAX)
+		}
+	}
+	return size
 }

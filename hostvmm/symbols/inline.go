@@ -1,4 +1,4 @@
-package control
+package symbols
 
 import (
 	"debug/dwarf"

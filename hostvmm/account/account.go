@@ -1,4 +1,7 @@
-package hostvmm
+// Package account counts what the host gave to a vCPU, and what it kept from it: CPU time and
+// stolen time, over all threads that ran the vCPU (docs/time.md). It must never be called while
+// the vCPU is in KVM_RUN, but for Times.
+package account
 
 import (
 	"sync"
@@ -11,20 +14,18 @@ import (
 	"github.com/doze-vm/doze/drivers/pvclock"
 	"github.com/doze-vm/doze/hostvmm/thread"
 	"github.com/doze-vm/doze/hostvmm/vm"
-	"github.com/doze-vm/doze/kernel/abi"
 )
 
-// account is what the host gave to one vCPU, over all threads that ran it, and the
+// VCPU is what the host gave to one vCPU, over all threads that ran it, and the
 // steal area in its page.
 //
 // KVM adds to the area what the thread that runs the vCPU waited for a CPU since
 // KVM last looked, and takes every thread for the same one: a vCPU that changes
-// threads would get the difference of two threads' lives. So enter corrects the
+// threads would get the difference of two threads' lives. So Enter corrects the
 // area by what does not belong to this vCPU, while it is not in KVM_RUN
 // (docs/time.md).
-type account struct {
+type VCPU struct {
 	steal []byte // struct kvm_steal_time, nil where KVM does not offer it
-	born  time.Time
 
 	mu      sync.Mutex
 	tid     int    // thread that is the vCPU's now, 0 = none
@@ -36,18 +37,12 @@ type account struct {
 	unknown bool // the host does not tell
 }
 
-// newAccount is for vCPU n of a machine.
-func newAccount(m *Machine, n uint64) *account {
-	a := &account{born: time.Now()}
-	if kvmFeatures(m.host.cpuid)&abi.KVMSteal != 0 {
-		at := abi.VCPUPage0 + n*abi.PageSize + abi.VCPUSteal
-		a.steal = m.mem[at : at+pvclock.StealSize]
-	}
-	return a
-}
+// New is the account of a new vCPU. steal is the struct kvm_steal_time in the vCPU's page, nil
+// where KVM does not offer it.
+func New(steal []byte) *VCPU { return &VCPU{steal: steal} }
 
-// enter makes the calling thread, which is locked, the vCPU's.
-func (a *account) enter() {
+// Enter makes the calling thread, which is locked, the vCPU's.
+func (a *VCPU) Enter() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	tid := unix.Gettid()
@@ -61,8 +56,8 @@ func (a *account) enter() {
 	a.book(a.left - delay)
 }
 
-// leave gives the thread up.
-func (a *account) leave() {
+// Leave gives the thread up.
+func (a *VCPU) Leave() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.tid == 0 {
@@ -75,7 +70,7 @@ func (a *account) leave() {
 }
 
 // now is what the current thread has.
-func (a *account) now() (cpu, delay uint64) {
+func (a *VCPU) now() (cpu, delay uint64) {
 	cpu, err := thread.CPU(a.tid)
 	if err != nil {
 		cpu = a.cpu
@@ -86,9 +81,9 @@ func (a *account) now() (cpu, delay uint64) {
 	return max(cpu, a.cpu), max(delay, a.delay)
 }
 
-// withheld books time in which the vCPU wanted to run and we did not let it: a
+// Withheld books time in which the vCPU wanted to run and we did not let it: a
 // pause. It must not be in KVM_RUN.
-func (a *account) withheld(d time.Duration) {
+func (a *VCPU) Withheld(d time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.stolen += uint64(d)
@@ -96,7 +91,7 @@ func (a *account) withheld(d time.Duration) {
 }
 
 // book adds to the steal area, modulo 2^64: the guest reads differences.
-func (a *account) book(ns uint64) {
+func (a *VCPU) book(ns uint64) {
 	if a.steal == nil || ns == 0 {
 		return
 	}
@@ -108,8 +103,8 @@ func (a *account) book(ns uint64) {
 	version.Store(odd + 1)
 }
 
-// times are those of the vCPU so far, but for its state.
-func (a *account) times() vm.CPU {
+// Times are those of the vCPU so far, but for its state.
+func (a *VCPU) Times() vm.CPU {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c := vm.CPU{Run: a.ran, Steal: a.stolen}

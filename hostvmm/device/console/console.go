@@ -1,9 +1,14 @@
-package device
+// Package console is a virtio console (VIRTIO 1.2, 5.3). It must never touch the host:
+// who owns it takes its output and brings its input.
+package console
 
 import (
 	"encoding/binary"
 	"errors"
 	"syscall"
+
+	"github.com/doze-vm/doze/drivers/virtio/spec"
+	"github.com/doze-vm/doze/hostvmm/device/virtio"
 )
 
 // A console is a virtio console without features (VIRTIO 1.2, 5.3): queue 0 is
@@ -17,53 +22,43 @@ type console struct {
 	taken bool           // TakeOutput copied some that OutputDone has not told of
 }
 
-const (
-	idConsole  = 3
-	consoleIn  = 0
-	consoleOut = 1
-
-	statusSize    = 8
-	statusErrno   = 0
-	statusWritten = 4
-)
-
 // Console is a virtio console. One goroutine at a time uses it.
 type Console struct {
-	*MMIO
+	*virtio.MMIO
 	c *console
 }
 
-// NewConsole makes a console. ready is told when the driver has output, by the
+// New makes a console. ready is told when the driver has output, by the
 // goroutine that rang the doorbell; it must not wait for the host. TakeOutput and
 // OutputDone take the output. asked, if not nil, is told when the driver offers
 // memory for so many bytes of input; Receive fills it. interrupt, if not nil, is
 // called when the driver should look at its queues.
-func NewConsole(mem Memory, ready func(), asked func(room int), interrupt func()) *Console {
+func New(mem virtio.Memory, ready func(), asked func(room int), interrupt func()) *Console {
 	c := &console{ready: ready, asked: asked}
-	return &Console{MMIO: newMMIO(c, mem, interrupt), c: c}
+	return &Console{MMIO: virtio.NewMMIO(c, mem, interrupt), c: c}
 }
 
-func (c *console) id() uint32  { return idConsole }
-func (c *console) queues() int { return 2 }
+func (c *console) ID() uint32  { return spec.DeviceConsole }
+func (c *console) Queues() int { return 2 }
 
-func (c *console) queueMax() uint32         { return QueueSizeMax }
-func (c *console) features() uint64         { return 0 }
-func (c *console) config(uint64) uint32     { return 0 }
-func (c *console) setConfig(uint64, uint32) {}
-func (c *console) reset()                   { c.at, c.taken = 0, false }
+func (c *console) QueueMax() uint32         { return virtio.QueueSizeMax }
+func (c *console) Features() uint64         { return 0 }
+func (c *console) Config(uint64) uint32     { return 0 }
+func (c *console) SetConfig(uint64, uint32) {}
+func (c *console) Reset()                   { c.at, c.taken = 0, false }
 
-func (c *console) notify(i int, q *queue, mem Memory) (int, error) {
-	if i == consoleIn {
-		if c.asked == nil || !q.ready {
+func (c *console) Notify(i int, q *virtio.Queue, mem virtio.Memory) (int, error) {
+	if i == spec.ConsoleReceive {
+		if c.asked == nil || !q.Ready() {
 			return 0, nil
 		}
-		room, err := q.room(mem)
+		room, err := q.Room(mem)
 		if room > 0 {
 			c.asked(room)
 		}
 		return 0, err
 	}
-	if c.ready != nil && q.ready {
+	if c.ready != nil && q.Ready() {
 		c.ready()
 	}
 	return 0, nil
@@ -75,21 +70,21 @@ func (c *console) notify(i int, q *queue, mem Memory) (int, error) {
 // fit into the queue: a guest whose rings overlap offers the next by taking back one.
 // The doorbell tells of what came meanwhile.
 func (c *Console) TakeOutput(b []byte) int {
-	q := &c.MMIO.queues[consoleOut]
-	for empty := uint32(0); c.live() && q.ready && empty <= q.size; empty++ {
-		waiting, err := q.waiting(c.mem)
+	q := c.Queue(spec.ConsoleTransmit)
+	for empty := uint32(0); c.Live() && q.Ready() && empty <= q.Size(); empty++ {
+		waiting, err := q.Waiting(c.Memory())
 		if waiting == 0 && err == nil {
 			return 0
 		}
-		var ch chain
+		var ch virtio.Chain
 		if err == nil {
-			ch, _, err = q.first(c.mem)
+			ch, _, err = q.First(c.Memory())
 		}
 		if err != nil {
-			c.broken()
+			c.Fail()
 			return 0
 		}
-		if n := copyFrom(b, ch.readable, c.c.at); n > 0 {
+		if n := copyFrom(b, ch.Readable, c.c.at); n > 0 {
 			c.c.taken = true
 			return n
 		}
@@ -115,49 +110,54 @@ func copyFrom(b []byte, parts [][]byte, at uint64) (n int) {
 // error that kept the others from it. It returns a request to the driver once all of
 // its bytes are written, or one of them is not.
 func (c *Console) OutputDone(n int, failed error) {
-	q := &c.MMIO.queues[consoleOut]
-	if !c.live() || !q.ready || !c.c.taken { // the driver began anew
+	q := c.Queue(spec.ConsoleTransmit)
+	if !c.Live() || !q.Ready() || !c.c.taken { // the driver began anew
 		return
 	}
 	c.c.taken = false
-	ch, _, err := q.first(c.mem)
+	ch, _, err := q.First(c.Memory())
 	if err != nil {
-		c.broken()
+		c.Fail()
 		return
 	}
 	c.c.at += uint64(n)
-	if failed != nil || c.c.at >= size(ch.readable) {
+	if failed != nil || c.c.at >= virtio.Size(ch.Readable) {
 		c.complete(q, ch, failed)
 	}
 }
 
 // complete returns the first request.
-func (c *Console) complete(q *queue, ch chain, failed error) {
-	_, _, used, ok := q.parts(c.mem)
-	if !ok {
-		c.broken()
-		return
-	}
-	var status [statusSize]byte
-	binary.LittleEndian.PutUint32(status[statusErrno:], errno(failed))
-	binary.LittleEndian.PutUint32(status[statusWritten:], uint32(c.c.at))
+func (c *Console) complete(q *virtio.Queue, ch virtio.Chain, failed error) {
+	var status [spec.ConsoleStatusSize]byte
+	binary.LittleEndian.PutUint32(status[spec.ConsoleStatusErrno:], errno(failed))
+	binary.LittleEndian.PutUint32(status[spec.ConsoleStatusWritten:], uint32(c.c.at))
 	written := 0
-	for _, part := range ch.writable {
+	for _, part := range ch.Writable {
 		written += copy(part, status[written:])
 	}
-	q.counts.Bytes += c.c.at
-	c.c.at = 0
-	q.complete(used, ch.head, uint32(written))
-	c.pending |= usedBuffer
-	if q.wantsInterrupts(c.mem) && c.interrupt != nil {
-		c.interrupt()
+	if q.Return(c.Memory(), ch, uint32(written), c.c.at) != nil {
+		c.Fail()
+		return
 	}
+	c.c.at = 0
+	c.Used(q)
 }
 
-// broken gives the driver up: it broke the rules.
-func (c *Console) broken() {
-	c.status |= statusNeedsReset
-	c.notice()
+// Receive puts input into the memory that the driver offers and returns how much
+// it took: nothing, if none is offered.
+func (c *Console) Receive(b []byte) int {
+	q := c.Queue(spec.ConsoleReceive)
+	if !c.Live() || !q.Ready() {
+		return 0
+	}
+	n, err := q.Fill(c.Memory(), b)
+	switch {
+	case err != nil:
+		c.Fail()
+	case n > 0:
+		c.Notice()
+	}
+	return n
 }
 
 // maxErrno is the greatest error number that a call can return (Linux, MAX_ERRNO).
