@@ -113,7 +113,7 @@ boot: ## rebuild the boot blob from its assembly
 	$(GO) run ./kernel/boot/mk
 
 lint: ## gofmt, go vet, staticcheck and the rules of the house
-	@test -z "$$(git ls-files '*.go' | xargs gofmt -l | tee /dev/stderr)" || { echo 'lint: run gofmt -w on these files' >&2; exit 1; }
+	@test -z "$$(git ls-files '*.go' | xargs gofmt -l | tee -a /dev/stderr)" || { echo 'lint: run gofmt -w on these files' >&2; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) test -count=1 ./ci/rules

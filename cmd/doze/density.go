@@ -67,7 +67,7 @@ func runDensity(ctx context.Context, f densityFlags, target string, args []strin
 	if err := probe(); err != nil {
 		return fmt.Errorf("density: %w", err)
 	}
-	path, _, err := imageOf(ctx, gobuild.Request{Package: target})
+	path, name, err := imageOf(ctx, gobuild.Request{Package: target})
 	if err != nil {
 		return fmt.Errorf("density: %w", err)
 	}
@@ -78,7 +78,7 @@ func runDensity(ctx context.Context, f densityFlags, target string, args []strin
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	report, err := density.Run(ctx, density.Options{
-		Image: path, Args: args, N: f.n, Duration: f.duration, Memory: uint64(f.memory),
+		Image: path, Program: name, Args: args, N: f.n, Duration: f.duration, Memory: uint64(f.memory),
 		PerWorker: f.perWorker, WorkerCommand: []string{self, densityWorkerName}, Progress: note,
 	})
 	var sig vm.Signal

@@ -11,6 +11,7 @@ import (
 
 	"github.com/doze-vm/doze/hostvmm/vm"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // exitOwn is the exit status of doze's own errors; a guest's status is passed
@@ -98,10 +99,19 @@ wrong usage included.`,
 	root.SetVersionTemplate(versions())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
+	cobra.AddTemplateFunc("flagsOf", flagsOf)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".LocalFlags.FlagUsages", "flagsOf .LocalFlags"))
 	root.AddCommand(newBuild(), newRun(), newTest(), newTestMachine(), newDensity(), newDensityWorker(), newGoroot(), newDoctor(), newVersion(),
 		newPS(), newStats(), newTop(), newBalloon(), newCPUs(), newPause(), newResume(), newStop(), newProfile())
 	for _, cmd := range root.Commands() {
 		cmd.DisableFlagsInUseLine = true // each line of usage says where its flags stand
 	}
 	return root
+}
+
+// flagsOf is the table of flags in a command's help. pflag writes the values that a
+// switch takes, --help[=true|false]: nobody needs them, and spaces keep the columns.
+func flagsOf(flags *pflag.FlagSet) string {
+	const values = "[=true|false]"
+	return strings.ReplaceAll(flags.FlagUsages(), values, strings.Repeat(" ", len(values)))
 }

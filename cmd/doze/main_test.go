@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/doze-vm/doze/hostvmm/qemu"
+	"github.com/doze-vm/doze/hostvmm/vm"
 	"github.com/doze-vm/doze/runtime_pv/embed"
 	"github.com/doze-vm/doze/runtime_pv/gobuild"
 	"github.com/stretchr/testify/assert"
@@ -119,7 +120,7 @@ func TestHintPackage(t *testing.T) {
 // The guest's word for a working directory that is not there becomes the user's.
 func TestHintDir(t *testing.T) {
 	guest := errors.New("doze.cwd names no directory of the image")
-	there, none := runFlags{dir: "/x"}, runFlags{}
+	there, none := runFlags{config: vm.Config{Dir: "/x"}}, runFlags{}
 	assert.EqualError(t, there.hintDir(guest), "--cwd /x: no such folder in the machine: --embed DIR:/x makes it")
 	assert.Equal(t, guest, none.hintDir(guest))
 	other := errors.New("no memory")
@@ -144,6 +145,7 @@ func TestHelpAndVersion(t *testing.T) {
 		status, stdout, stderr := runDoze(t, args...)
 		assert.Zero(t, status)
 		assert.Contains(t, stdout, "Usage:")
+		assert.NotContains(t, stdout, "true|false")
 		assert.Empty(t, stderr)
 	}
 	for _, args := range []string{"version", "--version"} {

@@ -73,7 +73,7 @@ func listMachines(ctx context.Context, out io.Writer, output string, quiet bool)
 		}
 		return writeJSON(out, all)
 	}
-	return table(out, "ID\tNAME\tSTATE\tCPUS\tMEMORY\tUP\tIMAGE", func(w io.Writer) {
+	return table(out, "ID\tNAME\tSTATE\tCPUS\tMEMORY\tUP\tPROGRAM", func(w io.Writer) {
 		for _, m := range list {
 			switch s, ok := got[m.ID]; {
 			case !ok:
@@ -81,7 +81,7 @@ func listMachines(ctx context.Context, out io.Writer, output string, quiet bool)
 				fmt.Fprintf(w, "%s\t%s\t%s\t-\t-\t-\t-\n", m.ID, m.Name, s.State)
 			default:
 				fmt.Fprintf(w, "%s\t%s\t%s\t%d/%d\t%s/%s\t%s\t%s\n", s.ID, s.Name, s.State, s.CPUs.Online, s.CPUs.Max,
-					bytesText(s.Memory.Resident), bytesText(s.Memory.Actual), ageText(time.Since(s.Started)), baseName(s.Image))
+					bytesText(s.Memory.Resident), bytesText(s.Memory.Actual), ageText(time.Since(s.Started)), cmp.Or(s.Program, baseName(s.Image)))
 			}
 		}
 	})

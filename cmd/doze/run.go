@@ -20,19 +20,12 @@ import (
 // program never touches costs the host nothing.
 const defaultMemory = 128 << 20
 
-// runFlags are the flags of run as given.
+// runFlags are the flags of run as given. Those that say what the machine is to be are
+// set in its configuration.
 type runFlags struct {
+	config  vm.Config
 	backend backendFlags
-	cpus    int
-	maxCPUs int
-	memory  sizeValue
-	max     sizeValue
-	env     []string
 	embed   []string
-	dir     string
-	idle    string
-	smp     string
-	strace  bool
 	stats   bool
 	name    string
 	api     string
@@ -41,7 +34,8 @@ type runFlags struct {
 }
 
 func newRun() *cobra.Command {
-	f := runFlags{memory: defaultMemory}
+	f := runFlags{config: vm.Config{Memory: defaultMemory}}
+	c := &f.config
 	cmd := &cobra.Command{
 		Use:   "run [flags] IMAGE|PACKAGE [ARG]...",
 		Short: "Boot an image, or a package built into one",
@@ -68,8 +62,8 @@ itself failed.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if f.max != 0 && !cmd.Flags().Changed("memory") {
-				f.memory = min(f.memory, f.max)
+			if c.MaxMemory != 0 && !cmd.Flags().Changed("memory") {
+				c.Memory = min(c.Memory, c.MaxMemory)
 			}
 			return runMachine(cmd.Context(), f, args[0], args[1:])
 		},
@@ -83,38 +77,40 @@ itself failed.`,
 	flags := cmd.Flags()
 	flags.SetInterspersed(false)
 	f.backend.add(flags)
-	flags.IntVar(&f.cpus, "cpus", 1, "number of vCPUs")
-	flags.IntVar(&f.maxCPUs, "max-cpus", 0, "vCPUs that it may come to have (doze cpus); as many as --cpus if 0")
-	flags.Var(&f.memory, "memory", "memory of the machine, as 64M or 1G")
-	flags.Var(&f.max, "max-memory", "memory that it may come to have, if it needs it")
-	flags.StringArrayVar(&f.env, "env", nil, "set an environment variable, NAME=VALUE (repeat for more)")
+	flags.IntVar(&c.CPUs, "cpus", 1, "number of vCPUs")
+	flags.IntVar(&c.MaxCPUs, "max-cpus", 0, "vCPUs that it may come to have (doze cpus); as many as --cpus if 0")
+	flags.Var((*sizeValue)(&c.Memory), "memory", "memory of the machine, as 64M or 1G")
+	flags.Var((*sizeValue)(&c.MaxMemory), "max-memory", "memory that it may come to have, if it needs it")
+	flags.StringArrayVar(&c.Env, "env", nil, "set an environment variable, NAME=VALUE (repeat for more)")
 	flags.StringArrayVar(&f.embed, embedFlag, nil, "give a PACKAGE the files of a folder, DIR:/PATH (repeat for more)")
 	flags.StringVar(&f.tags, "tags", "", "build tags of a PACKAGE, as go build takes them")
 	flags.StringArrayVar(&f.build, "build-flag", nil, "another flag of go build for a PACKAGE, -NAME=VALUE (repeat for more)")
-	flags.StringVar(&f.dir, "cwd", "", "the program's working directory in the machine")
-	flags.StringVar(&f.idle, "idle", vm.IdlePark, "how an idle machine sleeps: park or hlt")
-	flags.StringVar(&f.smp, "smp", vm.SMPAll, "what to do about vCPUs without a physical CPU, to compare: all, lock, wake or none")
+	flags.StringVar(&c.Hostname, "hostname", "", "the machine's host name; doze if empty")
+	flags.StringVar(&c.Dir, "cwd", "", "the program's working directory in the machine")
+	flags.StringVar(&c.Idle, "idle", vm.IdlePark, "how an idle machine sleeps: park or hlt")
+	flags.StringVar(&c.SMP, "smp", vm.SMPAll, "what to do about vCPUs without a physical CPU, to compare: all, lock, wake or none")
 	flags.StringVar(&f.name, "name", "", "name of the machine for doze ps and the commands that steer it")
 	flags.StringVar(&f.api, "api", apiAuto, "where its API listens: a path of a Unix socket, none, or auto")
-	flags.BoolVar(&f.strace, "strace", false, "print each call of the program on stderr")
+	addStrace(flags, &c.Strace)
 	flags.BoolVar(&f.stats, "stats", false, "print exits and wake-ups on stderr at the end")
 	return cmd
 }
 
 func runMachine(ctx context.Context, f runFlags, target string, args []string) error {
-	if f.idle != vm.IdlePark && f.idle != vm.IdleHLT {
-		return fmt.Errorf("run: --idle %q: use %s or %s", f.idle, vm.IdlePark, vm.IdleHLT)
+	c := &f.config
+	if c.Idle != vm.IdlePark && c.Idle != vm.IdleHLT {
+		return fmt.Errorf("run: --idle %q: use %s or %s", c.Idle, vm.IdlePark, vm.IdleHLT)
 	}
-	switch f.smp {
+	switch c.SMP {
 	case vm.SMPAll, vm.SMPLock, vm.SMPWake, vm.SMPNone:
 	default:
-		return fmt.Errorf("run: --smp %q: use %s, %s, %s or %s", f.smp, vm.SMPAll, vm.SMPLock, vm.SMPWake, vm.SMPNone)
+		return fmt.Errorf("run: --smp %q: use %s, %s, %s or %s", c.SMP, vm.SMPAll, vm.SMPLock, vm.SMPWake, vm.SMPNone)
 	}
-	if f.cpus < 1 {
-		return fmt.Errorf("run: --cpus %d: use at least 1", f.cpus)
+	if c.CPUs < 1 {
+		return fmt.Errorf("run: --cpus %d: use at least 1", c.CPUs)
 	}
-	if f.maxCPUs != 0 && f.maxCPUs < f.cpus {
-		return fmt.Errorf("run: --max-cpus %d: use at least --cpus, %d", f.maxCPUs, f.cpus)
+	if c.MaxCPUs != 0 && c.MaxCPUs < c.CPUs {
+		return fmt.Errorf("run: --max-cpus %d: use at least --cpus, %d", c.MaxCPUs, c.CPUs)
 	}
 	backend, err := f.backend.choose()
 	if err != nil {
@@ -154,10 +150,9 @@ func runMachine(ctx context.Context, f runFlags, target string, args []string) e
 		served.options.Symbols, served.options.Answered = kept.Symbols, waste.answered
 	}
 	backend.tell()
-	res, err := backend.run(ctx, vm.Config{
-		Image: path, Name: name, Args: args, Env: f.env, Memory: uint64(f.memory), MaxMemory: uint64(f.max), CPUs: f.cpus, MaxCPUs: f.maxCPUs,
-		Dir: f.dir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals, Idle: f.idle, SMP: f.smp, Strace: f.strace, Start: start,
-	}, waste.attach, served.attach)
+	c.Image, c.Name, c.Args, c.Start, c.Signals = path, name, args, start, signals
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	res, err := backend.run(ctx, *c, waste.attach, served.attach)
 	leaveSignals(ctx)
 	if err != nil {
 		return fmt.Errorf("run %s: %w", target, f.hintDir(err))
@@ -194,10 +189,10 @@ func sources(target string, args []string) (n int) {
 // hintDir says of a working directory that is not there by which flag it was given, and
 // what makes one: the guest knows only the word on its command line.
 func (f *runFlags) hintDir(err error) error {
-	if f.dir == "" || !strings.Contains(err.Error(), "doze.cwd names no directory") {
+	if f.config.Dir == "" || !strings.Contains(err.Error(), "doze.cwd names no directory") {
 		return err
 	}
-	return fmt.Errorf("--cwd %s: no such folder in the machine: --embed DIR:%[1]s makes it", f.dir)
+	return fmt.Errorf("--cwd %s: no such folder in the machine: --embed DIR:%[1]s makes it", f.config.Dir)
 }
 
 // hintBuildFlag says how a flag of go build is given to run; nil if it is none.

@@ -61,8 +61,8 @@ func (f *runFlags) serve(b backend, image, program string, start time.Time, sign
 		image = path
 	}
 	o := &s.options
-	o.Image, o.Version, o.Started = image, ownVersion(), start
-	o.Idle = f.idle
+	o.Program, o.Image, o.Version, o.Started = program, image, ownVersion(), start
+	o.Idle = f.config.Idle
 	o.Signal = func(sig syscall.Signal) {
 		select {
 		case signals <- vm.Signal(sig):

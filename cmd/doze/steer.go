@@ -11,9 +11,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// clientOf is the client of the machine that what names.
-func clientOf(what string) (*api.Client, error) {
-	list, err := machines([]string{what})
+// clientOf returns a client for the machine named by selector: a name, an ID, or a unique
+// prefix of an ID.
+func clientOf(selector string) (*api.Client, error) {
+	list, err := machines([]string{selector})
 	if err != nil {
 		return nil, err
 	}

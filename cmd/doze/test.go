@@ -36,7 +36,7 @@ func (f *testFlags) set() *pflag.FlagSet {
 	flags.StringArrayVar(&f.machine.Embed, embedFlag, nil, "give the test more files, DIR:/PATH (repeat for more)")
 	flags.StringArrayVar(&f.machine.Exclude, "exclude", nil, "leave out of the package's folder what has this name or path, as data or *.iso (repeat for more)")
 	flags.StringVar(&f.machine.Idle, "idle", vm.IdlePark, "how an idle machine sleeps: park or hlt")
-	flags.BoolVar(&f.machine.Strace, "strace", false, "print each call of the test")
+	addStrace(flags, &f.machine.Strace)
 	return flags
 }
 

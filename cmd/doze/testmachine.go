@@ -32,7 +32,7 @@ type testMachine struct {
 	Memory              uint64 // 0: testMemory beside the image
 	Env, Embed, Exclude []string
 	Idle                string
-	Strace              bool
+	Strace              string
 	GOROOT, Plain       string // the derived one, and the one it was derived from
 }
 
