@@ -1,6 +1,10 @@
 package tests
 
 import (
+	"context"
+	"os"
+	"os/exec"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -73,6 +77,30 @@ func TestCrashReport(t *testing.T) {
 		require.Equal(t, 2, r.status)
 		for _, word := range []string{"rip ", "rsp ", "cr2 ", "vector "} {
 			assert.Contains(t, r.stderr, word)
+		}
+	})
+}
+
+// A panic's text is whole where each of its lines has to wait: a file takes no write that
+// must not wait.
+func TestPanicIntoAFile(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		for _, kind := range []string{"locked", "stack", "text"} {
+			for range 4 {
+				file, err := os.CreateTemp(t.TempDir(), "")
+				require.NoError(t, err)
+				ctx, cancel := context.WithTimeout(t.Context(), limit)
+				defer cancel()
+				cmd := exec.CommandContext(ctx, doze, slices.Concat([]string{"run"}, m.flags, []string{"--cpus", "4", app(t, "faults"), kind})...)
+				cmd.Stderr = file
+				var exit *exec.ExitError
+				require.ErrorAs(t, cmd.Run(), &exit)
+				assert.Equal(t, 2, exit.ExitCode())
+				text, err := os.ReadFile(file.Name())
+				require.NoError(t, err)
+				assert.Contains(t, string(text), "faults/main.go:")
+				assert.Equal(t, byte('\n'), text[len(text)-1])
+			}
 		}
 	})
 }

@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -15,12 +16,15 @@ import (
 
 	"github.com/doze-vm/doze/hostvmm"
 	"github.com/doze-vm/doze/hostvmm/loader"
+	"github.com/doze-vm/doze/hostvmm/sample"
+	"github.com/doze-vm/doze/hostvmm/symbols"
 	"github.com/doze-vm/doze/hostvmm/vm"
 )
 
 // hosted is a machine of ours in this process.
 type hosted struct {
 	*hostvmm.Machine
+	image   string
 	out     *lockedBuffer
 	signals chan vm.Signal
 	done    chan vm.Result
@@ -59,7 +63,7 @@ func startHosted(t *testing.T, c vm.Config) *hosted {
 	h, err := hostvmm.OpenHost()
 	require.NoError(t, err)
 	defer h.Close()
-	v := &hosted{out: new(lockedBuffer), signals: make(chan vm.Signal, 1), done: make(chan vm.Result, 1)}
+	v := &hosted{image: c.Image, out: new(lockedBuffer), signals: make(chan vm.Signal, 1), done: make(chan vm.Result, 1)}
 	c.Stdout, c.Stderr, c.Signals = io.Writer(v.out), io.Writer(v.out), v.signals
 	v.Machine, err = hostvmm.New(h, im, c, hostvmm.Options{})
 	require.NoError(t, err)
@@ -88,7 +92,32 @@ func (v *hosted) end(t *testing.T) result {
 	case res := <-v.done:
 		return result{stdout: v.out.String(), status: res.ExitCode}
 	case <-time.After(limit):
-		t.Fatalf("the program did not end: %s", v.out)
+		t.Fatalf("the program did not end: %s\n%s", v.out, v.doing(t))
 		return result{}
 	}
+}
+
+// doing says what the vCPUs are, and what they execute.
+func (v *hosted) doing(t *testing.T) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%+v\n%+v\n", v.CPUStatus(), v.Stats())
+	samples, err := v.Sample(ctx, sample.Options{Hz: 100})
+	if err != nil {
+		return fmt.Sprint(b.String(), err)
+	}
+	symbols, err := symbols.Open(v.image)
+	require.NoError(t, err)
+	defer symbols.Close()
+	for _, s := range samples.Stacks {
+		fmt.Fprintf(&b, "vCPU %d, %d times:", s.CPU, s.Count)
+		for _, pc := range s.PCs {
+			f, _ := symbols.Place(pc)
+			fmt.Fprintf(&b, " %s:%d", f.Function, f.Line)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }

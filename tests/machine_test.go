@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -87,6 +88,20 @@ func onEach(t *testing.T, test func(t *testing.T, m machine)) {
 	}
 }
 
+// asProcess returns what a program prints as a process of the host.
+func asProcess(t *testing.T, name string) string {
+	t.Helper()
+	if os.Getenv("DOZE_IMAGES") != "" {
+		t.Skip("no Go toolchain here to build with")
+	}
+	program := filepath.Join(t.TempDir(), name)
+	out, err := exec.Command("go", "build", "-o", program, "../apps/"+name).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	printed, err := exec.Command(program).Output()
+	require.NoError(t, err)
+	return string(printed)
+}
+
 // result is what a machine left behind.
 type result struct {
 	stdout, stderr string
@@ -118,10 +133,14 @@ func (m machine) stream(t *testing.T, stdout io.Writer, args ...string) (r resul
 	cmd := exec.CommandContext(ctx, doze, slices.Concat([]string{"run"}, m.flags, args)...)
 	var stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = stdout, &stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it stops its QEMU
+	var machines []byte // when it did not end
+	cmd.Cancel = func() error {
+		machines, _ = exec.Command(doze, "stats").CombinedOutput()
+		return cmd.Process.Signal(os.Interrupt) // so that it stops its QEMU
+	}
 	cmd.WaitDelay = 10 * time.Second
 	err := cmd.Run()
-	require.NoError(t, ctx.Err(), "%v did not end\nstderr: %s", cmd, &stderr)
+	require.NoError(t, ctx.Err(), "%v did not end\nstdout: %s\nstderr: %s\nall machines:\n%s", cmd, stdout, &stderr, machines)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		require.NoError(t, err)

@@ -57,6 +57,21 @@ func (m *mover) memory(t *testing.T) (total, free, limit uint64) {
 	return total << 10, free << 10, limit << 10
 }
 
+// small has the program use a little and drop it, and returns the resident size then.
+func (m *mover) small(t *testing.T) (before uint64) {
+	t.Helper()
+	m.order(t, "use 1")
+	m.order(t, "drop")
+	return m.resident()
+}
+
+// awaitSmall waits until the host has back what the program has used since.
+func (m *mover) awaitSmall(t *testing.T, before uint64) {
+	t.Helper()
+	bound := before + before/10 + m.own
+	await(t, "resident size within 10 % of before", func() bool { return m.resident() <= bound })
+}
+
 // await looks until it is so, far longer than it should take.
 func await(t *testing.T, what string, so func() bool) {
 	t.Helper()

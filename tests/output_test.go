@@ -294,21 +294,3 @@ func TestCallsFromManyThreads(t *testing.T) {
 		}
 	})
 }
-
-// Tracing does not hold up the machine either, and loses no line.
-func TestStraceToALateReader(t *testing.T) {
-	onEach(t, func(t *testing.T, m machine) {
-		r, w, err := os.Pipe()
-		require.NoError(t, err)
-		defer r.Close()
-		cmd := exec.Command(doze, slices.Concat([]string{"run"}, m.flags, []string{"--strace", app(t, "output"), "lines"})...)
-		cmd.Stderr = w
-		require.NoError(t, cmd.Start())
-		w.Close()
-		time.Sleep(time.Second)
-		text, err := io.ReadAll(r)
-		require.NoError(t, err)
-		require.NoError(t, cmd.Wait())
-		assert.Equal(t, 4*500, bytes.Count(text, []byte(" call 1 0000000000000001 ")))
-	})
-}

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -128,5 +129,23 @@ func TestCollectorKeepsDataWhole(t *testing.T) {
 		r.ok(t)
 		t.Log(r.stdout)
 		assert.Equal(t, "gcstress: no corruption\n", r.constant())
+	})
+}
+
+func TestHostname(t *testing.T) {
+	onEach(t, func(t *testing.T, m machine) {
+		for _, c := range []struct {
+			name  string
+			flags []string
+		}{{"doze", nil}, {"web-1.example", []string{"--hostname", "web-1.example"}}, {strings.Repeat("h", 64), []string{"--hostname", strings.Repeat("h", 64)}}} {
+			r := m.run(t, append(c.flags, app(t, "hostname"))...)
+			require.Zero(t, r.status, r.stderr)
+			assert.Equal(t, fmt.Sprintf(`os: %[1]s <nil>
+uname: %[1]s <nil>
+/etc/hostname: "%[1]s\n" <nil>
+/proc/sys/kernel/hostname: "%[1]s\n" <nil>
+/etc/hosts: "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t%[1]s\n" <nil>
+`, c.name), r.stdout)
+		}
 	})
 }

@@ -108,10 +108,16 @@ func refill() error {
 	return nil
 }
 
+// maxTries is how often the descriptors are listed before that counts as broken.
+const maxTries = 1000
+
 // descriptors are those that are open.
 func descriptors() map[int]bool {
 	open := map[int]bool{}
 	entries, err := os.ReadDir("/proc/self/fd")
+	for tries := 0; err != nil && tries < maxTries; tries++ { // a worker closed what ReadDir had opened
+		entries, err = os.ReadDir("/proc/self/fd")
+	}
 	must(err)
 	for _, e := range entries {
 		if fd, err := strconv.Atoi(e.Name()); err == nil {

@@ -71,17 +71,18 @@ func run(veto int) error {
 				}
 			}
 		case <-terminated:
-			return report(workers, changes.Load())
+			return report(workers, changes.Load(), failed)
 		}
 	}
 }
 
-// report says what was done, once GOMAXPROCS has followed the vCPUs.
-func report(workers []*worker, changes int64) error {
+// report says what was done, once everybody has made a step and GOMAXPROCS has
+// followed the vCPUs. SIGTERM may come before a crowded host has run everybody.
+func report(workers []*worker, changes int64, failed <-chan error) error {
 	sums := map[string]uint64{}
 	for _, w := range workers {
-		if w.steps.Load() == 0 {
-			return fmt.Errorf("%s made no step at all", w.name)
+		if err := await(failed, w.name+" made no step at all", func() bool { return w.steps.Load() > 0 }); err != nil {
+			return err
 		}
 		sums[w.name] += w.steps.Load()
 	}
@@ -89,16 +90,34 @@ func report(workers []*worker, changes int64) error {
 	if err != nil {
 		return err
 	}
-	for limit := time.Now().Add(patience); runtime.GOMAXPROCS(0) != cpus.Online; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(limit) {
-			return fmt.Errorf("GOMAXPROCS is %d, %d vCPUs are online", runtime.GOMAXPROCS(0), cpus.Online)
-		}
+	why := fmt.Sprintf("GOMAXPROCS is not %d, the number of vCPUs online", cpus.Online)
+	if err := await(failed, why, func() bool { return runtime.GOMAXPROCS(0) == cpus.Online }); err != nil {
+		return err
 	}
 	for name, n := range sums {
 		fmt.Printf("time: %s: %d steps\n", name, n)
 	}
 	fmt.Printf("changes: %d\nonline: %d\ntarget: %d\nmax: %d\n", changes, cpus.Online, cpus.Target, cpus.Max)
 	return nil
+}
+
+// await returns once done is true. It returns an error that says why not if that takes
+// longer than patience, and a worker's error at once.
+func await(failed <-chan error, why string, done func() bool) error {
+	for limit := time.Now().Add(patience); ; {
+		select {
+		case err := <-failed:
+			return err
+		default:
+		}
+		if done() {
+			return nil
+		}
+		if time.Now().After(limit) {
+			return fmt.Errorf("%s in %v", why, patience)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 func start(failed chan<- error) (workers []*worker) {

@@ -22,12 +22,17 @@ type argument struct {
 // pointers asks what each call says of each kind of bad address.
 func pointers() (all []probe) {
 	kinds := places()
-	for _, a := range arguments() {
+	for _, a := range append(arguments(), elders()...) {
 		for _, k := range kinds {
 			if k.readable && a.way != writes || k.name == "end of a mapping" && a.way == prints {
 				continue
 			}
-			all = append(all, probe{a.name + "/" + k.name, func() string { return a.call(k.p) }})
+			all = append(all, probe{a.name + "/" + k.name, func() string {
+				if k.name == "end of a mapping" {
+					*bytesAt(k.p) = 'x' // an earlier call may have written its one byte
+				}
+				return a.call(k.p)
+			}})
 		}
 	}
 	return all
@@ -184,6 +189,18 @@ func arguments() []argument {
 		{"rt_sigprocmask old", writes, c(syscall.SYS_RT_SIGPROCMASK, 0, 0, here_, 8)},
 		{"sigaltstack new", reads, c(syscall.SYS_SIGALTSTACK, here_, 0)},
 		{"sigaltstack old", writes, c(syscall.SYS_SIGALTSTACK, 0, here_)},
+		{"getcpu", writes, func(p uintptr) string {
+			if p == 0 {
+				return "not wanted"
+			}
+			return call(getcpu, p, 0, 0)
+		}},
+		{"getcpu node", writes, func(p uintptr) string {
+			if p == 0 {
+				return "not wanted"
+			}
+			return call(getcpu, 0, p, 0)
+		}},
 		{"sched_getaffinity", writes, c(syscall.SYS_SCHED_GETAFFINITY, 0, 128, here_)},
 		{"capget header", reads, c(syscall.SYS_CAPGET, here_, 0)},
 		{"capget data", writes, c(syscall.SYS_CAPGET, &[2]int32{0x20080522, 0}, here_)},
@@ -207,6 +224,80 @@ func arguments() []argument {
 		{"getitimer", writes, c(syscall.SYS_GETITIMER, 1, here_)},
 		{"mincore", writes, c(syscall.SYS_MINCORE, mapped(1, 3), page, here_)},
 	}
+}
+
+// elders asks the same of calls whose younger or older siblings arguments has.
+func elders() []argument {
+	c := func(nr int, args ...any) func(p uintptr) string { return with(uintptr(nr), args...) }
+	old, link := file("of an elder"), fresh()
+	must(syscall.Symlink("to somewhere", link))
+	good := make([]byte, 4096)
+	ep, err := syscall.EpollCreate1(0)
+	must(err)
+	here := -100 // AT_FDCWD
+	var zeros [4]int64
+	all := []argument{
+		{"open", reads, c(syscall.SYS_OPEN, here_, 0, 0)},
+		{"creat", reads, c(syscall.SYS_CREAT, here_, 0o600)},
+		{"stat path", reads, c(syscall.SYS_STAT, here_, good)},
+		{"stat", writes, c(syscall.SYS_STAT, "/", here_)},
+		{"lstat path", reads, c(syscall.SYS_LSTAT, here_, good)},
+		{"lstat", writes, c(syscall.SYS_LSTAT, "/", here_)},
+		{"fstatfs", writes, c(syscall.SYS_FSTATFS, old, here_)},
+		{"access", reads, c(syscall.SYS_ACCESS, here_, 0)},
+		{"faccessat2", reads, c(439, here, here_, 0, 0)},
+		{"pipe", writes, c(syscall.SYS_PIPE, here_)},
+		{"rename from", reads, c(syscall.SYS_RENAME, here_, link)},
+		{"rename to", reads, c(syscall.SYS_RENAME, link, here_)},
+		{"renameat2 from", reads, c(316, here, here_, here, link, 1)},
+		{"renameat2 to", reads, c(316, here, link, here, here_, 1)},
+		{"mkdir", reads, c(syscall.SYS_MKDIR, here_, 0o755)},
+		{"rmdir", reads, c(syscall.SYS_RMDIR, here_)},
+		{"link from", reads, c(syscall.SYS_LINK, here_, link)},
+		{"link to", reads, c(syscall.SYS_LINK, link, here_)},
+		{"unlink", reads, c(syscall.SYS_UNLINK, here_)},
+		{"symlink text", reads, c(syscall.SYS_SYMLINK, here_, link)},
+		{"symlink path", reads, c(syscall.SYS_SYMLINK, "x", here_)},
+		{"readlink path", reads, c(syscall.SYS_READLINK, here_, good, 100)},
+		{"readlink", writes, c(syscall.SYS_READLINK, link, here_, 100)},
+		{"chmod", reads, c(syscall.SYS_CHMOD, here_, 0o644)},
+		{"fchmodat2", reads, c(452, here, here_, 0o644, 0)},
+		{"chown", reads, c(syscall.SYS_CHOWN, here_, 0, 0)},
+		{"lchown", reads, c(syscall.SYS_LCHOWN, here_, 0, 0)},
+		{"fchownat", reads, c(syscall.SYS_FCHOWNAT, here, here_, 0, 0, 0)},
+		{"mknod", reads, c(syscall.SYS_MKNOD, here_, 0o644, 0)},
+		{"mknodat", reads, c(syscall.SYS_MKNODAT, here, here_, 0o644, 0)},
+		{"utimes path", reads, c(syscall.SYS_UTIMES, here_, &zeros)},
+		{"utimes", reads, func(p uintptr) string {
+			if p == 0 {
+				return "now"
+			}
+			return call(syscall.SYS_UTIMES, dir, p)
+		}},
+		{"futimesat path", reads, func(p uintptr) string {
+			if p == 0 {
+				return "the directory"
+			}
+			return call(syscall.SYS_FUTIMESAT, here, p, &zeros)
+		}},
+		{"preadv2 iovec", reads, c(327, old, here_, 1, 0, 0, 0)},
+		{"pwritev2 iovec", reads, c(328, old, here_, 1, 0, 0, 0)},
+		{"epoll_pwait", writes, c(syscall.SYS_EPOLL_PWAIT, ep, here_, 1, 0, 0, 8)},
+		{"epoll_pwait2", writes, c(441, ep, here_, 1, &zeros, 0, 8)},
+		{"epoll_pwait2 timeout", reads, func(p uintptr) string {
+			if p == 0 {
+				return "for ever"
+			}
+			return call(441, ep, good, 1, p, 0, 8)
+		}},
+		{"clock_settime", reads, c(syscall.SYS_CLOCK_SETTIME, 1, here_)},
+		{"getresgid", writes, c(syscall.SYS_GETRESGID, good, good, here_)},
+		{"setgroups", reads, c(syscall.SYS_SETGROUPS, 1, here_)},
+	}
+	for i := range all {
+		all[i].name = "elder " + all[i].name
+	}
+	return all
 }
 
 // here_ stands for the pointer argument in question.

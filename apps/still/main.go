@@ -65,6 +65,25 @@ var calls = []call{
 		f, b := file(size), make([]byte, size)
 		return func() { _, err := syscall.Pread(f, b, 0); check(err) }
 	}},
+	{"copy_file_range of 32 MiB", func() func() {
+		f, g := file(size), file(0)
+		return func() {
+			n, _, e := syscall.Syscall6(copyFileRange, uintptr(f), uintptr(unsafe.Pointer(new(int64))), uintptr(g), 0, size, 0)
+			if e != 0 || n != size {
+				check(fmt.Errorf("copy_file_range: %d bytes, %w", n, e))
+			}
+		}
+	}},
+	{"ftruncate of 32 MiB mapped", func() func() {
+		f := file(size)
+		b, err := syscall.Mmap(f, 0, size, syscall.PROT_READ, syscall.MAP_SHARED)
+		check(err)
+		for i := 0; i < size; i += page {
+			_ = b[i]
+		}
+		ends = append(ends, func() error { return syscall.Munmap(b) })
+		return func() { check(syscall.Ftruncate(f, 0)) }
+	}},
 	{"fallocate of 32 MiB", func() func() { f := file(0); return func() { check(syscall.Fallocate(f, 0, 0, size)) } }},
 	{"getrandom of 8 MiB", func() func() {
 		b := make([]byte, random)
@@ -77,7 +96,7 @@ var calls = []call{
 	}},
 }
 
-const getrandom = 318
+const copyFileRange, getrandom = 326, 318
 
 func main() {
 	rounds := flag.Int("rounds", 5, "how often to measure each call")

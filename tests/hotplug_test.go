@@ -53,7 +53,8 @@ func TestAProgramMayVeto(t *testing.T) {
 	require.NoError(t, v.SetCPUs(4))
 	require.ErrorContains(t, v.SetCPUs(5), "1 to 4")
 	require.ErrorContains(t, v.SetCPUs(0), "1 to 4")
-	require.Equal(t, 0, v.end(t).status)
+	r := v.end(t)
+	require.Equal(t, 0, r.status, r.stdout)
 }
 
 func TestMoreVCPUsAreRefusedByQEMU(t *testing.T) {
