@@ -40,9 +40,9 @@ var directions = []direction{
 	{folder: "apps", may: []string{"pv"}},
 	{folder: "runtime_pv/port", may: []string{"runtime_pv/port", "kernel/abi"}},
 	{folder: "runtime_pv", may: []string{"runtime_pv", "kernel/abi", "kernel/boot"}},
-	{folder: "hostvmm", may: []string{"hostvmm", "kernel/abi", "kernel/boot", "drivers/virtio", "drivers/pvclock"}},
-	{folder: "cmd", may: []string{"", "cmd", "hostvmm", "runtime_pv", "kernel/abi"}},
-	{folder: "ci", may: []string{"ci", "hostvmm", "runtime_pv", "kernel/abi"}},
+	{folder: "hostvmm", may: []string{"hostvmm", "kernel/abi", "kernel/boot", "kernel/strace", "drivers/virtio", "drivers/pvclock"}},
+	{folder: "cmd", may: []string{"", "cmd", "hostvmm", "runtime_pv", "kernel/abi", "kernel/linux", "kernel/strace"}},
+	{folder: "ci", may: []string{"ci", "hostvmm", "runtime_pv", "kernel/abi", "kernel/linux"}},
 	{folder: "tests", may: []string{"tests", "hostvmm", "runtime_pv", "kernel/abi"}},
 	{folder: "", std: []string{"embed"}},
 }
@@ -77,6 +77,29 @@ func TestImportsPointDown(t *testing.T) {
 			assert.True(t, d.allows(imported), "%s imports %s, which %q may not", name, imported, d.folder)
 		}
 	}
+}
+
+// kernelImports are what the kernel in the derived standard library may import besides
+// the guest packages: what package runtime has beneath itself.
+var kernelImports = []string{"internal/abi", "internal/chacha8rand", "internal/runtime/atomic", "internal/runtime/sys", "internal/runtime/syscall/linux", "unsafe"}
+
+func TestKernelImportsOnlyWhatLiesBeneath(t *testing.T) {
+	found := 0
+	for _, name := range tracked(t, ".go") {
+		if !strings.HasPrefix(name, "runtime_pv/goroot/_std/") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, read(t, name), parser.ImportsOnly)
+		require.NoError(t, err)
+		for _, spec := range f.Imports {
+			found++
+			imported, err := strconv.Unquote(spec.Path.Value)
+			require.NoError(t, err)
+			guest := strings.HasPrefix(imported, "internal/runtime/doze/")
+			assert.True(t, guest || slices.Contains(kernelImports, imported), "%s imports %s", name, imported)
+		}
+	}
+	require.NotZero(t, found)
 }
 
 func directionOf(t *testing.T, name string) direction {
@@ -184,7 +207,7 @@ const kernelFiles = "runtime_pv/goroot/_std/runtime/doze_"
 // serve calls, and know of the program's memory only what doze_user.go copies.
 var ownMemory = []string{
 	"balloon", "boot", "cmdline", "console", "exit", "fill", "idle", "input", "memory", "pages", "pit", "proctext", "release",
-	"serial", "slots", "tables", "text", "threads", "time", "topology", "tree", "user", "vcpumove", "vcpus",
+	"serial", "slots", "tables", "text", "threads", "time", "topology", "tree", "user", "hotplug", "vcpus",
 }
 
 // byAddress are the functions of kernel/mmio that touch memory, and of doze_user.go

@@ -5,8 +5,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -27,4 +30,36 @@ func TestProgramsInPagesBuild(t *testing.T) {
 		}
 	}
 	require.NotZero(t, found)
+}
+
+// pageWidth is how long a line of a page may be, in characters.
+const pageWidth = 100
+
+// tooLong returns the numbers of the lines of a page that should be wrapped. Rows of tables and
+// blocks of code can't be.
+func tooLong(page string) (lines []int) {
+	code := false
+	for i, line := range strings.Split(page, "\n") {
+		if strings.HasPrefix(strings.TrimSpace(line), "```") {
+			code = !code
+		}
+		wraps := !code && !strings.HasPrefix(line, "|") && strings.Contains(strings.TrimSpace(line), " ")
+		if wraps && utf8.RuneCountInString(line) > pageWidth {
+			lines = append(lines, i+1)
+		}
+	}
+	return lines
+}
+
+func TestPagesAreWrapped(t *testing.T) {
+	long := strings.Repeat("word ", pageWidth/4)
+	assert.Equal(t, []int{2, 6}, tooLong("short\n"+long+"\n```\n"+long+"\n```\n"+long+"\n| "+long))
+	pages := tracked(t, ".md")
+	require.NotEmpty(t, pages)
+	for _, page := range pages {
+		if page == "docs/std.md" {
+			continue // make std writes a line for each reason
+		}
+		assert.Empty(t, tooLong(string(read(t, page))), "%s: lines of more than %d characters", page, pageWidth)
+	}
 }

@@ -49,10 +49,11 @@ func (o options) lines(packages []string) ([]line, error) {
 
 const head = `# The standard library's own tests in machines
 
-Written by ` + "`make std`" + `, which runs the tests of each package of the standard library natively (` + "`go test -short`" + `) and in
-machines (` + "`doze test -short`" + `, [testing.md](testing.md)) and compares them one by one. Counted are tests, subtests and examples
-that pass natively; a difference is one that does not pass in the machine, be it that it fails, is skipped, or is never
-reached. Reasons are given by what a test printed.
+Written by ` + "`make std`" + `, which runs the tests of each package of the standard library natively
+(` + "`go test -short`" + `) and in machines (` + "`doze test -short`" + `, [testing.md](testing.md)) and compares
+them one by one. Only tests, subtests and examples that pass natively are counted. Each one that
+fails, is skipped or never runs in the machine is a difference. The reason is taken from what the
+test printed.
 
 `
 
