@@ -5,7 +5,7 @@ import (
 	"io"
 
 	"github.com/doze-vm/doze/hostvmm/control"
-	"github.com/doze-vm/doze/hostvmm/feed"
+	"github.com/doze-vm/doze/hostvmm/stdin"
 	"github.com/doze-vm/doze/hostvmm/vm"
 	"github.com/doze-vm/doze/kernel/abi"
 )
@@ -17,16 +17,16 @@ var errClosed = errors.New("the machine has ended")
 
 // input is what goes from the host to the guest: standard input, signals, control lines.
 type input struct {
-	stdin   io.Reader
+	from    io.Reader // the host's side of standard input
 	signals <-chan vm.Signal
-	feed    *feed.Feed     // while the machine runs
+	stdin   *stdin.Reader  // while the machine runs
 	outbox  control.Outbox // under Machine.io
 }
 
 // startInput lets input and signals reach the guest until the function it returns
 // is called.
 func (m *Machine) startInput() (stop func()) {
-	m.input.feed = feed.Start(m.input.stdin, m)
+	m.input.stdin = stdin.Start(m.input.from, m)
 	done := make(chan struct{})
 	if m.input.signals != nil {
 		go m.passSignals(done)
@@ -35,7 +35,7 @@ func (m *Machine) startInput() (stop func()) {
 		m.io.Lock()
 		defer m.io.Unlock()
 		m.closed = true
-		m.input.feed.Stop()
+		m.input.stdin.Stop()
 		close(done)
 	}
 }
@@ -63,10 +63,10 @@ func (m *Machine) tell(line string) {
 	}
 }
 
-// ask is told that the guest offers memory for input.
-func (in *input) ask(room int) { in.feed.Ask(room) }
+// ask takes the guest's offer of room bytes for input.
+func (in *input) ask(room int) { in.stdin.Ask(room) }
 
-// Input implements feed.Guest.
+// Input implements stdin.Guest.
 func (m *Machine) Input(b []byte) (int, error) {
 	m.io.Lock()
 	defer m.io.Unlock()
@@ -76,5 +76,5 @@ func (m *Machine) Input(b []byte) (int, error) {
 	return m.consoles[consoleStdin].Receive(b), nil
 }
 
-// InputEnds implements feed.Guest.
+// InputEnds implements stdin.Guest.
 func (m *Machine) InputEnds(total uint64) { m.tell(control.EOFLine(total)) }

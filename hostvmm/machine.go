@@ -82,7 +82,7 @@ func New(h *Host, im *loader.Image, c vm.Config, o Options) (*Machine, error) {
 	}
 	m := &Machine{
 		host: h, ownThread: o.OwnThread, entryAP: im.EntryAP(),
-		input: input{stdin: c.Stdin, signals: c.Signals},
+		input: input{from: c.Stdin, signals: c.Signals},
 		cpus:  make([]atomic.Pointer[vcpu], max(c.CPUs, c.MaxCPUs, 1)), ends: make(chan error, 1), gate: newGate(),
 		sampling: sampling{ended: make(chan struct{})},
 	}

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/doze-vm/doze/hostvmm/control"
-	"github.com/doze-vm/doze/hostvmm/feed"
+	"github.com/doze-vm/doze/hostvmm/stdin"
 	"github.com/doze-vm/doze/hostvmm/vm"
 )
 
@@ -21,12 +21,12 @@ type down struct {
 	guestEnd *os.File // for QEMU
 	mu       sync.Mutex
 	ours     *os.File
-	feed     *feed.Feed
+	stdin    *stdin.Reader
 	done     chan struct{}
 	asked    chan struct{} // closed once a signal asked the program to end
 }
 
-func newDown(stdin io.Reader, signals <-chan vm.Signal) (*down, error) {
+func newDown(from io.Reader, signals <-chan vm.Signal) (*down, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("socketpair: %w", err)
@@ -36,7 +36,7 @@ func newDown(stdin io.Reader, signals <-chan vm.Signal) (*down, error) {
 		ours: os.NewFile(uintptr(pair[0]), "control lines"), guestEnd: os.NewFile(uintptr(pair[1]), "COM3"),
 		done: make(chan struct{}), asked: make(chan struct{}),
 	}
-	d.feed = feed.Start(stdin, d)
+	d.stdin = stdin.Start(from, d)
 	if signals != nil {
 		go d.pass(signals)
 	}
@@ -45,7 +45,7 @@ func newDown(stdin io.Reader, signals <-chan vm.Signal) (*down, error) {
 
 // stop ends it; what was not sent is dropped.
 func (d *down) stop() {
-	d.feed.Stop()
+	d.stdin.Stop()
 	close(d.done)
 	d.ours.Close()
 	d.guestEnd.Close()
@@ -84,7 +84,7 @@ func (d *down) send(line string, with ...byte) error {
 	return err
 }
 
-// Input implements feed.Guest.
+// Input implements stdin.Guest.
 func (d *down) Input(b []byte) (int, error) {
 	if err := d.send(control.InputLine(len(b)), b...); err != nil {
 		return 0, err
@@ -92,5 +92,5 @@ func (d *down) Input(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// InputEnds implements feed.Guest.
+// InputEnds implements stdin.Guest.
 func (d *down) InputEnds(total uint64) { _ = d.send(control.EOFLine(total)) }

@@ -80,7 +80,7 @@ func Run(ctx context.Context, c vm.Config, o Options) (vm.Result, error) {
 		return vm.Result{}, err
 	}
 	defer in.stop()
-	parser := control.Parser{Asked: in.feed.Ask}
+	parser := control.Parser{Asked: in.stdin.Ask}
 	var said bytes.Buffer
 	stderr := c.Stderr
 	if c.OneStream() {

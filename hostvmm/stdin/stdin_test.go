@@ -1,4 +1,4 @@
-package feed
+package stdin
 
 import (
 	"bytes"
@@ -96,7 +96,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-func TestGuestThatFailsEndsTheFeed(t *testing.T) {
+func TestGuestThatFailsEndsTheReader(t *testing.T) {
 	g := newGuest(1)
 	g.err = io.ErrClosedPipe
 	f := Start(bytes.NewReader([]byte("abc")), g)
