@@ -27,7 +27,7 @@ func dozeOpenFifo(n fs.Node, flags uint32, cloexec uintptr) uintptr {
 			return dozeErr(linux.ENOMEM)
 		}
 		q := (*dozePipe)(dozePtr(at))
-		q.size, q.node = dozePipeSize, n
+		q.bytes.Size, q.node = dozePipeSize, n
 		t.Attach(n, at) // and the pipe holds the node
 	default:
 		t.Release(n)
@@ -89,8 +89,8 @@ func (q *dozePipe) free() {
 	if q.in != nil || q.out != nil {
 		return
 	}
-	for q.first != nil {
-		q.dropFirst()
+	for page := q.bytes.Empty(); page != 0; page = q.bytes.Empty() {
+		dozeStreamPageFree(page)
 	}
 	if q.node != 0 {
 		dozeTree.fs.Attach(q.node, 0)

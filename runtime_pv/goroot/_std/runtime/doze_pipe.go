@@ -1,11 +1,12 @@
 package runtime
 
 // Pipes (pipe(7)): bytes in pages that are taken when something is written and
-// given back when it was read, so a pipe at rest has none.
+// given back when it was read, so a pipe at rest has none (kernel/stream).
 
 import (
 	"internal/runtime/doze/fs"
 	"internal/runtime/doze/linux"
+	"internal/runtime/doze/stream"
 	"internal/runtime/sys"
 	"unsafe"
 )
@@ -22,33 +23,11 @@ const (
 // dozePipe is what the two ends of a pipe share. Readers wait on its address,
 // writers 8 further.
 type dozePipe struct {
-	_           sys.NotInHeap
-	in, out     *dozeFile // the open files of either end, linked by next; nil once all are closed
-	first, last *dozePipePage
-	used, size  uintptr // bytes there are, and may be
-	rd, wr      uintptr // where to go on in the first and in the last page
-	node        fs.Node // of a FIFO, else 0
-	ins, outs   uint32  // how often either end of a FIFO was opened anew
-}
-
-// dozePipePage is a page of bytes.
-type dozePipePage struct {
-	_    sys.NotInHeap
-	next *dozePipePage
-}
-
-const (
-	dozePipeData = 8 // offset of the bytes in their page
-	dozePipeHold = dozePage - dozePipeData
-)
-
-// dozeSparePages are kept for the next writer: taking a page and giving it back
-// changes the page tables each time.
-const dozeSparePages = 16
-
-var dozePipePages struct {
-	spare *dozePipePage
-	n     uintptr
+	_         sys.NotInHeap
+	in, out   *dozeFile // the open files of either end, linked by next; nil once all are closed
+	bytes     stream.Buffer
+	node      fs.Node // of a FIFO, else 0
+	ins, outs uint32  // how often either end of a FIFO was opened anew
 }
 
 func dozePipeOf(f *dozeFile) *dozePipe { return (*dozePipe)(dozePtr(f.obj)) }
@@ -67,7 +46,7 @@ func dozePipe2(fds, flags uintptr) uintptr {
 		return dozeErr(linux.ENOMEM)
 	}
 	q := (*dozePipe)(dozePtr(at))
-	q.size = dozePipeSize
+	q.bytes.Size = dozePipeSize
 	status := uint32(flags) & linux.ONonblock
 	if q.in = dozeNewFile(&dozePipeInOps, linux.ORdonly|status); q.in == nil {
 		dozeSlotFree(at)
@@ -104,7 +83,7 @@ func dozePipeRead(f *dozeFile, p, n uintptr) uintptr {
 	switch {
 	case n == 0:
 		return 0
-	case q.used > 0:
+	case q.bytes.Len() > 0:
 		return q.read(p, n)
 	case q.out == nil:
 		return 0
@@ -116,29 +95,23 @@ func dozePipeRead(f *dozeFile, p, n uintptr) uintptr {
 
 // read takes up to n bytes, and lets writers know of the room.
 func (q *dozePipe) read(p, n uintptr) uintptr {
-	before := q.room()
+	before := q.bytes.Room()
 	got := uintptr(0)
-	for got < n && q.used > 0 {
-		end := uintptr(dozePipeHold)
-		if q.first == q.last {
-			end = q.wr
-		}
-		part := min(n-got, end-q.rd)
-		if dozeUserWrite(p+got, q.first.data()+q.rd, part) != 0 {
+	for got < n {
+		at, part := q.bytes.Peek()
+		part = min(part, n-got)
+		if part == 0 || dozeUserWrite(p+got, at, part) != 0 {
 			break // what can't be written stays, as on Linux
 		}
-		q.rd += part
-		q.used -= part
 		got += part
-		if q.rd == end {
-			q.dropFirst()
-		}
+		q.bytes.Took(part)
+		q.tidy()
 	}
 	if got == 0 {
 		return dozeErr(linux.EFAULT)
 	}
 	dozeNotify(q.writers(), dozeEveryone)
-	if before < dozePipeBuf && q.room() >= dozePipeBuf {
+	if before < dozePipeBuf && q.bytes.Room() >= dozePipeBuf {
 		q.event(q.out, dozePollWrite)
 	}
 	return got
@@ -152,45 +125,11 @@ func (q *dozePipe) event(end *dozeFile, events uint32) {
 	}
 }
 
-func (q *dozePipe) room() uintptr { return q.size - q.used }
-
-func (b *dozePipePage) data() uintptr { return uintptr(unsafe.Pointer(b)) + dozePipeData }
-
-// dropFirst gives back the first page, all of which was read.
-func (q *dozePipe) dropFirst() {
-	b := q.first
-	q.first, q.rd = b.next, 0
-	if q.first == nil {
-		q.last, q.wr = nil, 0
+// tidy gives back the pages that were read.
+func (q *dozePipe) tidy() {
+	for page := q.bytes.Unused(); page != 0; page = q.bytes.Unused() {
+		dozeStreamPageFree(page)
 	}
-	s := &dozePipePages
-	if s.n == dozeSparePages {
-		dozePageFree(uintptr(unsafe.Pointer(b)))
-		return
-	}
-	b.next = s.spare
-	s.spare = b
-	s.n++
-}
-
-// addPage puts an empty page behind the last one.
-func (q *dozePipe) addPage() bool {
-	s := &dozePipePages
-	b := s.spare
-	if b != nil {
-		s.spare = b.next
-		s.n--
-	} else if b = (*dozePipePage)(dozePtr(dozePageAlloc())); b == nil {
-		return false
-	}
-	b.next = nil
-	if q.last == nil {
-		q.first = b
-	} else {
-		q.last.next = b
-	}
-	q.last, q.wr = b, 0
-	return true
 }
 
 // dozePipeWrite writes all parts unless the pipe is O_NONBLOCK: at once if they are no
@@ -202,7 +141,7 @@ func dozePipeWrite(t *dozeThread, f *dozeFile, s dozeParts) uintptr {
 			dozeRaise(t, _SIGPIPE, dozeSiUser)
 			return t.wrote(linux.EPIPE)
 		}
-		room := q.room()
+		room := q.bytes.Room()
 		if s.n <= dozePipeBuf && room < s.n {
 			room = 0
 		}
@@ -236,23 +175,26 @@ func (t *dozeThread) wrote(errno uintptr) uintptr {
 func (q *dozePipe) write(s *dozeParts, skip, n uintptr, done *uintptr) (errno uintptr) {
 	put := uintptr(0)
 	for put < n && errno == 0 {
-		if (q.last == nil || q.wr == dozePipeHold) && !q.addPage() {
-			errno = linux.ENOMEM
-			break
+		at, part := q.bytes.Prepare()
+		if part == 0 {
+			page := dozeStreamPage()
+			if page == 0 {
+				errno = linux.ENOMEM
+				break
+			}
+			q.bytes.Add(page)
+			continue
 		}
-		part := min(n-put, dozePipeHold-q.wr)
-		if s.read(q.last.data()+q.wr, skip+put, part) != 0 {
+		part = min(n-put, part)
+		if s.read(at, skip+put, part) != 0 {
 			errno = linux.EFAULT
 			break
 		}
-		q.wr += part
-		q.used += part
+		q.bytes.Put(part)
 		put += part
 	}
 	*done += put
-	if q.used == 0 && q.first != nil {
-		q.dropFirst()
-	}
+	q.tidy() // a page for bytes that could not be read
 	if put > 0 {
 		dozeNotify(q.readers(), dozeEveryone)
 		q.event(q.in, dozePollRead)
@@ -288,12 +230,14 @@ func dozePipeEnd(f *dozeFile) {
 }
 
 // dozePipeAvailable serves FIONREAD.
-func dozePipeAvailable(f *dozeFile) (n uint32, errno uintptr) { return uint32(dozePipeOf(f).used), 0 }
+func dozePipeAvailable(f *dozeFile) (n uint32, errno uintptr) {
+	return uint32(dozePipeOf(f).bytes.Len()), 0
+}
 
 func dozePipeReadiness(f *dozeFile) (mask uint32) {
 	q := dozePipeOf(f)
 	if f.ops.kind == dozeFilePipeIn {
-		if q.used > 0 {
+		if q.bytes.Len() > 0 {
 			mask = dozePollRead
 		}
 		if q.out == nil {
@@ -301,7 +245,7 @@ func dozePipeReadiness(f *dozeFile) (mask uint32) {
 		}
 		return mask
 	}
-	if q.room() >= dozePipeBuf {
+	if q.bytes.Room() >= dozePipeBuf {
 		mask = dozePollWrite
 	}
 	if q.in == nil {
@@ -326,14 +270,14 @@ func dozePipeFcntl(f *dozeFile, cmd, arg uintptr) uintptr {
 			return dozeErr(linux.EINVAL)
 		case size > dozePipeMax:
 			return dozeErr(linux.EPERM)
-		case size < q.used:
+		case size < q.bytes.Len():
 			return dozeErr(linux.EBUSY)
 		}
-		q.size = size
+		q.bytes.Size = size
 		dozeNotify(q.writers(), dozeEveryone)
 		q.event(q.out, dozePollWrite)
 	}
-	return q.size
+	return q.bytes.Size
 }
 
 // An eventfd: a number in f.pos. Readers wait on the file's address, writers 8

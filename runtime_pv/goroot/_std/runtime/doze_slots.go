@@ -1,7 +1,7 @@
 package runtime
 
 // Small objects of the kernel's: pipes, epolls and watches, locks of files, in slots
-// of pages that are theirs for good.
+// of pages that are theirs for good. And the pages that streams take and give back.
 
 import "internal/runtime/doze/mmio"
 
@@ -38,4 +38,37 @@ func dozeSlotFree(p uintptr) {
 	mmio.Clear(p, dozeSlotSize)
 	mmio.Store64(p, uint64(dozeSlots.free))
 	dozeSlots.free = p
+}
+
+// dozeSparePages are kept for the next writer: taking a page and giving it back
+// changes the page tables each time.
+const dozeSparePages = 16
+
+// dozeStreamPages are pages of streams that none has now, linked by their first words.
+var dozeStreamPages struct {
+	spare uintptr
+	n     uintptr
+}
+
+// dozeStreamPage returns a page for a stream, 0 without memory.
+func dozeStreamPage() uintptr {
+	s := &dozeStreamPages
+	page := s.spare
+	if page == 0 {
+		return dozePageAlloc()
+	}
+	s.spare = uintptr(mmio.Load64(page))
+	s.n--
+	return page
+}
+
+func dozeStreamPageFree(page uintptr) {
+	s := &dozeStreamPages
+	if s.n == dozeSparePages {
+		dozePageFree(page)
+		return
+	}
+	mmio.Store64(page, uint64(s.spare))
+	s.spare = page
+	s.n++
 }
