@@ -5,7 +5,7 @@
 //
 // It holds numbers and nothing else: addresses, offsets, request numbers, ports,
 // MSRs. It imports nothing, so that all three may use it, and it must never hold
-// code that runs. The assembly includes kernel/boot/abi.inc, which is generated
+// code that runs. The assembly includes kernel/boot/asm/abi.inc, which is generated
 // from these constants; a test compares the two. docs/nucleus.md explains every
 // value here.
 package abi
