@@ -76,3 +76,34 @@ func TestNamedFilesExist(t *testing.T) {
 	}
 	require.Greater(t, found, 100)
 }
+
+var (
+	namedTest   = regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w+\b`)
+	namedTarget = regexp.MustCompile(`\bmake ([a-z][a-z-]+)\b`)
+)
+
+// What pages tell the reader to run is there: tests by name, and targets of make.
+func TestNamedTestsAndTargetsExist(t *testing.T) {
+	var tests strings.Builder
+	for _, name := range tracked(t, "_test.go") {
+		tests.Write(read(t, name))
+	}
+	targets := string(read(t, "Makefile"))
+	found := 0
+	for _, page := range tracked(t, ".md") {
+		if page == "CHANGELOG.md" || page == "docs/std.md" { // what was, and others' tests
+			continue
+		}
+		for _, part := range backquoted.FindAllString(string(read(t, page)), -1) {
+			for _, name := range namedTest.FindAllString(part, -1) {
+				found++
+				assert.Contains(t, tests.String(), "func "+name, "%s names %s", page, name)
+			}
+			for _, m := range namedTarget.FindAllStringSubmatch(part, -1) {
+				found++
+				assert.Contains(t, targets, "\n"+m[1]+":", "%s says make %s", page, m[1])
+			}
+		}
+	}
+	require.Greater(t, found, 20)
+}
