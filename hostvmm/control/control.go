@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/doze-vm/doze/hostvmm/vm"
+	"github.com/doze-vm/doze/kernel/control"
 )
 
 // Bounds of what is kept; a longer line is cut, further items are dropped.
@@ -63,25 +64,25 @@ func (p *Parser) end() {
 	word, rest, _ := strings.Cut(string(p.line), " ")
 	p.line = p.line[:0]
 	switch word {
-	case "exit":
+	case control.WordExit:
 		if n, err := strconv.ParseUint(rest, 10, 8); err == nil && !p.ended {
 			p.exit, p.ended = int(n), true
 		}
-	case "input":
+	case control.WordInput:
 		if n, err := strconv.ParseUint(rest, 10, 31); err == nil && n > 0 && p.Asked != nil {
 			p.Asked(int(n))
 		}
-	case "error":
+	case control.WordError:
 		if p.err == nil {
 			p.err = &vm.GuestError{Text: printable(rest)}
 		}
-	case "crash":
+	case control.WordCrash:
 		if p.crash == nil {
 			p.crash = &vm.Crash{Text: printable(rest)}
 		}
-	case "reg":
+	case control.WordReg:
 		p.reg(rest)
-	case "pc":
+	case control.WordPC:
 		if v, ok := hex(rest); ok && p.crash != nil && len(p.crash.PCs) < maxPCs {
 			p.crash.PCs = append(p.crash.PCs, v)
 		}

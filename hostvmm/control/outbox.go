@@ -3,6 +3,8 @@ package control
 import (
 	"strconv"
 	"sync"
+
+	"github.com/doze-vm/doze/kernel/control"
 )
 
 // maxWaiting bounds the lines that a guest has not read yet; what does not fit is
@@ -10,17 +12,19 @@ import (
 const maxWaiting = 4096
 
 // SignalLine is the control line that passes a signal on to the program.
-func SignalLine(n int) string { return "signal " + strconv.Itoa(n) + "\n" }
+func SignalLine(n int) string { return line(control.WordSignal, uint64(n)) }
 
 // EOFLine is the control line that says that standard input ends after total
 // bytes.
-func EOFLine(total uint64) string { return "eof " + strconv.FormatUint(total, 10) + "\n" }
+func EOFLine(total uint64) string { return line(control.WordEOF, total) }
 
 // CPUsLine is the control line that asks for n vCPUs.
-func CPUsLine(n int) string { return "cpus " + strconv.Itoa(n) + "\n" }
+func CPUsLine(n int) string { return line(control.WordCPUs, uint64(n)) }
 
 // InputLine is the control line before n bytes of standard input.
-func InputLine(n int) string { return "input " + strconv.Itoa(n) + "\n" }
+func InputLine(n int) string { return line(control.WordData, uint64(n)) }
+
+func line(word string, n uint64) string { return word + " " + strconv.FormatUint(n, 10) + "\n" }
 
 // Outbox holds the control lines for a guest that takes them byte by byte. The
 // zero value is ready; any goroutine may use it.

@@ -1,10 +1,30 @@
-// Package control reads the control lines that a VMM sends to its guest
-// (docs/nucleus.md 8): signals for the program, standard input and its end.
+// Package control has the words of the control lines between guest and VMM
+// (docs/nucleus.md 8), and reads the lines that a VMM sends to its guest: signals for
+// the program, standard input and its end, the number of vCPUs.
 //
 // It runs beneath the Go scheduler: it must never allocate, panic or block, and
 // keeps a bounded part of a line. What it does not understand it drops: a newer
 // VMM may have more to say.
 package control
+
+// Words of the lines that a guest sends. The nucleus sends crash and reg, the boot blob
+// error.
+const (
+	WordExit  = "exit"  // the program's status
+	WordError = "error" // why the image can't run
+	WordInput = "input" // how many bytes of standard input there is room for
+	WordCrash = "crash" // how the machine crashed; lines of reg and pc follow
+	WordReg   = "reg"   // a register's name and value
+	WordPC    = "pc"    // an address of a stack
+)
+
+// Words of the lines that a VMM sends.
+const (
+	WordSignal = "signal" // for the program
+	WordCPUs   = "cpus"   // how many vCPUs are to run threads
+	WordEOF    = "eof"    // of how many bytes standard input was
+	WordData   = "input"  // how many bytes of standard input follow
+)
 
 // Kind is what an order is about.
 type Kind uint8
@@ -59,24 +79,24 @@ func (p *Parser) end() Order {
 	if p.n > MaxLine {
 		return Order{}
 	}
-	if v, ok := p.number("signal "); ok && v > 0 && v <= MaxSignal {
+	if v, ok := p.number(WordSignal); ok && v > 0 && v <= MaxSignal {
 		return Order{Signal, v}
 	}
-	if v, ok := p.number("cpus "); ok {
+	if v, ok := p.number(WordCPUs); ok {
 		return Order{CPUs, v}
 	}
-	if v, ok := p.number("eof "); ok {
+	if v, ok := p.number(WordEOF); ok {
 		return Order{EOF, v}
 	}
-	if v, ok := p.number("input "); ok {
+	if v, ok := p.number(WordData); ok {
 		p.data = v
 	}
 	return Order{}
 }
 
-// number returns the decimal number that the line consists of after word.
+// number returns the decimal number that the line consists of after word and a space.
 func (p *Parser) number(word string) (v uint64, ok bool) {
-	if p.n <= len(word) {
+	if p.n <= len(word)+1 || p.line[len(word)] != ' ' {
 		return 0, false
 	}
 	for i := range len(word) {
@@ -85,7 +105,7 @@ func (p *Parser) number(word string) (v uint64, ok bool) {
 		}
 	}
 	const limit = 1 << 60 // beyond any input, and ten of it are a uint64
-	for i := len(word); i < p.n; i++ {
+	for i := len(word) + 1; i < p.n; i++ {
 		c := p.line[i]
 		if c < '0' || c > '9' || v >= limit {
 			return 0, false

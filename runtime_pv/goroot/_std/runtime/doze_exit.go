@@ -5,6 +5,7 @@ package runtime
 
 import (
 	"internal/runtime/doze/abi"
+	"internal/runtime/doze/control"
 	"internal/runtime/doze/mmio"
 )
 
@@ -12,6 +13,12 @@ var dozeReport [8192]byte
 
 func dozeNewReport() dozeText {
 	return dozeText{p: dozeAddr(&dozeReport[0]), size: uintptr(len(dozeReport))}
+}
+
+// word begins a control line.
+func (b *dozeText) word(s string) {
+	b.str(s)
+	b.byte(' ')
 }
 
 func (b *dozeText) send() {
@@ -22,7 +29,7 @@ func (b *dozeText) send() {
 // dozeExit ends the machine with the program's status.
 func dozeExit(status uintptr) {
 	b := dozeNewReport()
-	b.str("exit ")
+	b.word(control.WordExit)
 	b.dec(uint64(status))
 	b.byte('\n')
 	b.send()
@@ -47,7 +54,7 @@ func dozeHalt() {
 // dozeFatal ends a machine that can't run the image, with a line for the user.
 func dozeFatal(why string) {
 	b := dozeNewReport()
-	b.str("error ")
+	b.word(control.WordError)
 	b.str(why)
 	b.byte('\n')
 	b.send()
@@ -81,11 +88,10 @@ func dozeTooMuch(n uintptr) {
 // dozeCrash reports a broken promise inside the kernel.
 func dozeCrash(why string, detail uintptr) {
 	b := dozeNewReport()
-	b.str("crash ")
+	b.word(control.WordCrash)
 	b.str(why)
-	b.str("\nreg detail ")
-	b.hex(detail)
 	b.byte('\n')
+	b.reg("detail", detail)
 	b.frames(getcallerfp())
 	b.send()
 	dozeHalt()
@@ -94,7 +100,8 @@ func dozeCrash(why string, detail uintptr) {
 // dozeCrashKernel reports a fault in the kernel.
 func dozeCrashKernel(vector, err, cr2, rip uintptr) {
 	b := dozeNewReport()
-	b.str("crash fault in the kernel\n")
+	b.word(control.WordCrash)
+	b.str("fault in the kernel\n")
 	b.reg("vector", vector)
 	b.reg("error", err)
 	b.reg("cr2", cr2)
@@ -108,7 +115,7 @@ func dozeCrashKernel(vector, err, cr2, rip uintptr) {
 // dozeCrashThread reports a fault of the program that no handler may take.
 func dozeCrashThread(t *dozeThread, why string, f dozeFaultInfo) {
 	b := dozeNewReport()
-	b.str("crash ")
+	b.word(control.WordCrash)
 	b.str(why)
 	b.byte('\n')
 	b.reg("vector", f.trap)
@@ -125,7 +132,7 @@ func dozeCrashThread(t *dozeThread, why string, f dozeFaultInfo) {
 }
 
 func (b *dozeText) reg(name string, v uintptr) {
-	b.str("reg ")
+	b.word(control.WordReg)
 	b.str(name)
 	b.byte(' ')
 	b.hex(v)
@@ -133,7 +140,7 @@ func (b *dozeText) reg(name string, v uintptr) {
 }
 
 func (b *dozeText) pc(v uintptr) {
-	b.str("pc ")
+	b.word(control.WordPC)
 	b.hex(v)
 	b.byte('\n')
 }

@@ -97,7 +97,7 @@ func dozeInputAsk() {
 	i.asked, i.rd, i.have = true, 0, 0
 	if i.from == dozeControlUART {
 		b := dozeNewReport()
-		b.str("input ")
+		b.word(control.WordInput)
 		b.dec(dozeInputSize)
 		b.byte('\n')
 		b.send()
