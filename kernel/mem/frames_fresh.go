@@ -29,12 +29,12 @@ func (f *Frames) refresh(lo, n uintptr) {
 // Fresh is how many frames came free since TakeFresh last came to its end.
 func (f *Frames) Fresh() uintptr { return f.fresh }
 
-// TakeFresh takes frames of which the host does not know that they are free, in a
-// row, and returns the address of the first; none when it has gone through all
-// blocks. What comes free meanwhile where it has been already is for the next walk. Blocks that are free as a whole are taken with their neighbours, of
-// others runs of at least that many frames, if as many came free in them; a block at
-// least, and else no more than most. Return
-// gives the frames back.
+// TakeFresh takes free frames in a row of which the host does not know that they are free.
+// It returns the address of the first and their number; 0, 0 at the end of a walk over all
+// blocks. Frames that come free behind the walk are for the next one. A block that is free
+// as a whole is taken with its neighbours, at least one and at most so many pages. Of other
+// blocks, runs of at least run frames are taken, if as many came free there. Return gives
+// the frames back.
 func (f *Frames) TakeFresh(run, most uintptr) (pa, pages uintptr) {
 	for ; f.lookAt < f.blocks; f.lookAt, f.lookIn = f.lookAt+1, 0 {
 		b := f.lookAt

@@ -222,12 +222,11 @@ func dozeReclaim() bool {
 	return ok || dozeGrow()
 }
 
-// dozeMemoryIdle does what is left for when the machine is about to sleep: reports,
-// frames for a balloon that waits for some, and tidying the heap. It returns whether
-// a thread became ready for that, and when the machine should be awake for it.
+// dozeMemoryIdle does what is left for when the machine is about to sleep: frames for a
+// balloon that waits for some, and tidying the heap. It returns whether a thread became
+// ready for that, and when the machine should be awake for it.
 func dozeMemoryIdle() (ready bool, tidy int64) {
 	b := &dozeBalloon
-	dozeReportAll()
 	if tidy = dozeTidyDeadline(); tidy <= dozeNow() {
 		dozeTidyDue.Store(1)
 		dozeTidy.since = 0

@@ -20,31 +20,34 @@ var dozeReports struct {
 
 // dozeReportFree gives the device what came free, batch by batch, until time is up, as
 // long as it returns them at once. If it does not, it interrupts when it has. It returns
-// whether it came to the end of the frames.
-func dozeReportFree(until int64) (ended bool) {
+// whether the device may have the next batch at once.
+func dozeReportFree(until int64) (again bool) {
 	r, b := &dozeReports, &dozeBalloon
 	if b.busy || !dozeBalloonReady() || !b.dev.Reports() {
 		return false
 	}
 	for dozeReportsBack() {
-		if ended = !dozeReportBatch(); ended {
+		if !dozeReportBatch() {
+			again = true
 			break
 		}
 		b.dev.Report(r.list[:r.n])
 		if dozeNow() > until {
-			dozeReportsBack()
+			again = dozeReportsBack()
 			break
 		}
 	}
 	b.dev.Reported(true)
-	return ended
+	return again
 }
 
-// dozeReportAll is for when the machine is about to sleep. A walk over the frames that was
-// cut short goes on where it was, so what has come free behind it takes another one.
-func dozeReportAll() {
-	for dozeMem.frames.Fresh() >= dozeReportFew && dozeReportFree(dozeForever) {
-	}
+// dozeReportIdle is for when the machine is about to sleep. It reports for no longer than
+// a slice of a call lasts, and returns whether there is more for the device: an interrupt
+// to another vCPU may not wait for all of it. A walk over the frames that was cut short
+// goes on where it was, so what came free behind it takes another one.
+func dozeReportIdle() (more bool) {
+	f := &dozeMem.frames
+	return f.Fresh() >= dozeReportFew && dozeReportFree(dozeNow()+dozeStay) && f.Fresh() >= dozeReportFew
 }
 
 // dozeReportBatch fills the list.

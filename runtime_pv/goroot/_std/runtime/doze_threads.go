@@ -167,6 +167,11 @@ func dozeIdle(v *dozeVCPU) {
 			dozeHandOver(busy)
 		}
 		if s.idle|v.bit() == dozeOnline {
+			if dozeReportIdle() {
+				dozeUnlock()
+				dozeLockPolitely()
+				continue
+			}
 			ready, tidy := dozeMemoryIdle()
 			if ready {
 				return
