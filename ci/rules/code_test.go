@@ -40,7 +40,7 @@ var directions = []direction{
 	{folder: "apps", may: []string{"pv"}},
 	{folder: "runtime_pv/port", may: []string{"runtime_pv/port", "kernel/abi"}},
 	{folder: "runtime_pv", may: []string{"runtime_pv", "kernel/abi", "kernel/boot"}},
-	{folder: "hostvmm", may: []string{"hostvmm", "kernel/abi", "kernel/boot", "kernel/control", "kernel/strace", "drivers/virtio", "drivers/pvclock"}},
+	{folder: "hostvmm", may: []string{"hostvmm", "kernel/abi", "kernel/boot", "kernel/cmdline", "kernel/control", "kernel/strace", "drivers/virtio", "drivers/pvclock"}},
 	{folder: "cmd", may: []string{"", "cmd", "hostvmm", "runtime_pv", "kernel/abi", "kernel/linux", "kernel/strace"}},
 	{folder: "ci", may: []string{"ci", "hostvmm", "runtime_pv", "kernel/abi", "kernel/linux"}},
 	{folder: "tests", may: []string{"tests", "hostvmm", "runtime_pv", "kernel/abi"}},
@@ -206,8 +206,8 @@ const kernelFiles = "runtime_pv/goroot/_std/runtime/doze_"
 // their own structures, page tables, pages shared with the VMM, devices. All others
 // serve calls, and know of the program's memory only what doze_user.go copies.
 var ownMemory = []string{
-	"balloon", "boot", "cmdline", "console", "exit", "fill", "idle", "input", "memory", "pages", "pit", "proctext", "release",
-	"serial", "slots", "tables", "text", "threads", "time", "topology", "tree", "user", "hotplug", "vcpus",
+	"balloon", "boot", "console", "exit", "fill", "idle", "input", "memory", "pages", "pit", "proctext", "release",
+	"serial", "slots", "stack", "tables", "text", "threads", "time", "topology", "tree", "user", "hotplug", "vcpus",
 }
 
 // byAddress are the functions of kernel/mmio that touch memory, and of doze_user.go

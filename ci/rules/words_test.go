@@ -2,6 +2,7 @@ package rules
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,18 +13,34 @@ import (
 	"github.com/doze-vm/doze/kernel/control"
 )
 
-// A word that the VMM writes is one that the guest reads, and docs/nucleus.md explains.
+// kernel/cmdline has each word of the command line: the guest reads it, the page explains
+// it, and the tags of the fields that are words have its name.
 func TestWordsOfTheCommandLine(t *testing.T) {
-	guest := read(t, "runtime_pv/goroot/_std/runtime/doze_cmdline.go")
-	page := read(t, "docs/nucleus.md")
-	words := cmdline.Words()
+	guest := string(read(t, "runtime_pv/goroot/_std/runtime/doze_cmdline.go")) + string(read(t, "runtime_pv/goroot/_std/runtime/doze_stack.go"))
+	page := string(read(t, "docs/nucleus.md"))
+	var words []string
+	for _, m := range wordConstant.FindAllStringSubmatch(string(read(t, "kernel/cmdline/cmdline.go")), -1) {
+		name, word := m[1], m[2]
+		words = append(words, word)
+		if name != "WordArgs" {
+			assert.Contains(t, guest, "cmdline."+name+")", "%s: the guest does not read it", word)
+		}
+		key, value, flag := strings.Cut(word, "=")
+		assert.Contains(t, page, "`"+key, "%s: the page does not explain it", word)
+		if flag {
+			assert.Contains(t, page, value+"`", "%s: the page does not explain it", word)
+		}
+	}
 	require.NotEmpty(t, words)
-	for _, word := range words {
-		name, _, _ := strings.Cut(word, "=")
-		assert.Contains(t, string(guest), `"`+name, "%s: the guest does not read it", word)
-		assert.Contains(t, string(page), "`"+name, "%s: the page does not explain it", word)
+	for _, tag := range cmdline.Words() {
+		assert.True(t, slices.ContainsFunc(words, func(word string) bool {
+			return word == tag || strings.HasPrefix(word, tag+"=")
+		}), "%s is a tag, and no word of kernel/cmdline", tag)
 	}
 }
+
+// wordConstant is a constant of kernel/cmdline.
+var wordConstant = regexp.MustCompile(`(?m)^\s*(Word\w+)\s+= "([^"]+)"`)
 
 // The page explains each word of a control line, and the assembler, which can't use the
 // constants, begins its texts with one.

@@ -1,19 +1,18 @@
 // Package cmdline writes the guest's command line (docs/nucleus.md 7): words separated
-// by spaces, with %XX for bytes that can't stand for themselves. What is a word is a tag
-// of the field that holds it, here and in vm.Config.
+// by spaces, with %XX for bytes that can't stand for themselves. A field here or in
+// vm.Config is a word if it has a tag with the word's name.
 //
-// The guest has its own reader; this package has one to check what it writes. It must
-// never let an argument change the meaning of another.
+// kernel/cmdline has the names, and the guest's reader. This package must never let an
+// argument change the meaning of another.
 package cmdline
 
 import (
-	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/doze-vm/doze/hostvmm/vm"
+	"github.com/doze-vm/doze/kernel/cmdline"
 	"github.com/doze-vm/doze/kernel/strace"
 )
 
@@ -24,12 +23,6 @@ const (
 	// HostLimit is what hostvmm gives, with the final NUL.
 	HostLimit = 64 << 10
 )
-
-// Words before the separator are for the machine, those after it are argv.
-const separator = "--"
-
-// wordDevice names a device's window, as Linux does.
-const wordDevice = "virtio_mmio.device="
 
 // Bounds of a host name: HOST_NAME_MAX of Linux, and the letters of RFC 1123, 2.1.
 const (
@@ -121,9 +114,9 @@ func (l Line) Encode(limit int) (string, error) {
 		words = append(words, f.write(&l)...)
 	}
 	for _, d := range l.Devices {
-		words = append(words, fmt.Sprintf("%s%#x@%#x:%d", wordDevice, d.Size, d.Base, d.GSI))
+		words = append(words, fmt.Sprintf("%s%#x@%#x:%d", cmdline.WordDevice, d.Size, d.Base, d.GSI))
 	}
-	words = append(words, separator)
+	words = append(words, cmdline.WordArgs)
 	return join(append(words, l.Args...), limit)
 }
 
@@ -166,29 +159,4 @@ func escape(b *strings.Builder, word string) {
 			b.WriteByte(hexDigits[c&15])
 		}
 	}
-}
-
-var errEscape = errors.New("command line: % without two hexadecimal digits")
-
-func unescape(word string) (string, error) {
-	if word == emptyWord {
-		return "", nil
-	}
-	var b strings.Builder
-	for i := 0; i < len(word); i++ {
-		if word[i] != '%' {
-			b.WriteByte(word[i])
-			continue
-		}
-		if i+2 >= len(word) {
-			return "", errEscape
-		}
-		v, err := strconv.ParseUint(word[i+1:i+3], 16, 8)
-		if err != nil {
-			return "", errEscape
-		}
-		b.WriteByte(byte(v))
-		i += 2
-	}
-	return b.String(), nil
 }

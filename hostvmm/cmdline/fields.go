@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -56,41 +55,4 @@ func (f field) write(l *Line) (words []string) {
 		words = append(words, fmt.Sprintf("%s=%d", f.word, v))
 	}
 	return words
-}
-
-// take sets the field if the word is its own.
-func (f field) take(l *Line, word string) (ok bool, err error) {
-	v := reflect.ValueOf(l).Elem().FieldByIndex(f.index)
-	if v.Kind() == reflect.Bool {
-		if word == f.word {
-			v.SetBool(true)
-		}
-		return word == f.word, nil
-	}
-	text, ok := strings.CutPrefix(word, f.word+"=")
-	if !ok {
-		return false, nil
-	}
-	var n uint64
-	switch to := v.Addr().Interface().(type) {
-	case *[]string:
-		*to = append(*to, text)
-	case *string:
-		*to = text
-	case *time.Time:
-		var ns int64
-		ns, err = strconv.ParseInt(text, 10, 64)
-		*to = time.Unix(0, ns)
-	case *int:
-		if n, err = strconv.ParseUint(text, 10, 31); n == 0 && err == nil {
-			err = strconv.ErrRange
-		}
-		*to = int(n)
-	case *uint64:
-		*to, err = strconv.ParseUint(text, 10, 64)
-	}
-	if err != nil {
-		err = fmt.Errorf("command line: %s=%s: %w", f.word, text, err)
-	}
-	return true, err
 }

@@ -7,6 +7,7 @@ import (
 	goabi "internal/abi"
 	"internal/chacha8rand"
 	"internal/runtime/doze/abi"
+	"internal/runtime/doze/cmdline"
 	"internal/runtime/doze/mem"
 	"internal/runtime/doze/mmio"
 )
@@ -23,7 +24,7 @@ var dozeBootInfo struct {
 	forceHalt  bool
 	cpus       uint32
 	most       uint32 // vCPUs that there can come to be
-	vmm, accel dozeWord
+	vmm, accel cmdline.Short
 
 	stack                 uintptr // where the first thread's stack begins
 	args, argsEnd, envEnd uintptr // the program's arguments and environment, as strings with zeros
@@ -145,7 +146,7 @@ func dozeMemoryInit(machine uintptr, info *dozeInfo, cpu *dozeCPU) {
 	if !dozeHasRAM(ram[:n], abi.ImageBase, image) {
 		dozeFatal("the machine has less memory than the image needs")
 	}
-	dozeMem.zeroRAM = cpu.doze&abi.FeatZeroRAM != 0 || i.vmm.is("qemu-microvm")
+	dozeMem.zeroRAM = cpu.doze&abi.FeatZeroRAM != 0 || i.vmm.Is("qemu-microvm")
 	dozePark = cpu.doze&abi.FeatPark != 0 && !i.forceHalt
 	dozeStartCall = cpu.doze&abi.FeatStart != 0
 	dozeYieldCall = cpu.doze&abi.FeatYield != 0

@@ -2,7 +2,10 @@ package runtime
 
 // Text for people: a bounded buffer that numbers and words are put into.
 
-import "internal/runtime/doze/mmio"
+import (
+	"internal/runtime/doze/cmdline"
+	"internal/runtime/doze/mmio"
+)
 
 type dozeText struct {
 	p, n, size uintptr
@@ -50,14 +53,24 @@ func (b *dozeText) line(key string, v uint64) {
 	b.byte('\n')
 }
 
+// short puts a text of the command line.
+func (b *dozeText) short(s *cmdline.Short) {
+	if s.Len() == 0 {
+		b.str("unknown")
+	}
+	for i := range s.Len() {
+		b.byte(s.Byte(i))
+	}
+}
+
 // dozeDescribe writes what /proc/doze shows and returns its length.
 func dozeDescribe(p, size uintptr) uintptr {
 	b := dozeText{p: p, size: size}
 	i := &dozeBootInfo
 	b.str("vmm: ")
-	i.vmm.put(&b)
+	b.short(&i.vmm)
 	b.str("\naccel: ")
-	i.accel.put(&b)
+	b.short(&i.accel)
 	b.str("\nclock: ")
 	if dozeTime.kvmclock {
 		b.str("kvmclock\nidle: ")
