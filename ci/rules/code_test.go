@@ -40,7 +40,10 @@ var directions = []direction{
 	{folder: "apps", may: []string{"pv"}},
 	{folder: "runtime_pv/port", may: []string{"runtime_pv/port", "kernel/abi"}},
 	{folder: "runtime_pv", may: []string{"runtime_pv", "kernel/abi", "kernel/boot"}},
-	{folder: "hostvmm", may: []string{"hostvmm", "kernel/abi", "kernel/boot", "kernel/cmdline", "kernel/control", "kernel/strace", "drivers/virtio", "drivers/pvclock"}},
+	{folder: "hostvmm", may: []string{
+		"hostvmm", "kernel/abi", "kernel/boot", "kernel/cmdline", "kernel/control", "kernel/strace",
+		"drivers/virtio", "drivers/pvclock",
+	}},
 	{folder: "cmd", may: []string{"", "cmd", "hostvmm", "runtime_pv", "kernel/abi", "kernel/linux", "kernel/strace"}},
 	{folder: "ci", may: []string{"ci", "hostvmm", "runtime_pv", "kernel/abi", "kernel/linux"}},
 	{folder: "tests", may: []string{"tests", "hostvmm", "runtime_pv", "kernel/abi"}},

@@ -16,7 +16,7 @@ import (
 // kernel/cmdline has each word of the command line: the guest reads it, the page explains
 // it, and the tags of the fields that are words have its name.
 func TestWordsOfTheCommandLine(t *testing.T) {
-	guest := string(read(t, "runtime_pv/goroot/_std/runtime/doze_cmdline.go")) + string(read(t, "runtime_pv/goroot/_std/runtime/doze_stack.go"))
+	guest := string(read(t, kernelFiles+"cmdline.go")) + string(read(t, kernelFiles+"stack.go"))
 	page := string(read(t, "docs/nucleus.md"))
 	var words []string
 	for _, m := range wordConstant.FindAllStringSubmatch(string(read(t, "kernel/cmdline/cmdline.go")), -1) {

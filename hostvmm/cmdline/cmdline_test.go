@@ -1,7 +1,6 @@
 package cmdline
 
 import (
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -92,13 +91,17 @@ func TestFromConfigLeavesOutWhatIsTheRule(t *testing.T) {
 	assert.Equal(t, "doze.cpus=2 doze.strace=file doze.start=7 -- i", text)
 }
 
+// text is a line as the guest finds it, room is where it decodes a word: not on a stack,
+// which moves when it grows.
+var text, room []byte
+
 // asTheGuestReads returns the arguments and the environment of a line.
 func asTheGuestReads(line string) (args, env []string) {
-	text := append([]byte(line), 0)
-	w := cmdline.Of(uintptr(unsafe.Pointer(&text[0])))
+	text = append([]byte(line), 0)
+	w := cmdline.Of(uintptr(unsafe.Pointer(unsafe.SliceData(text))))
 	decode := func(v cmdline.Value) string {
-		room := make([]byte, v.Len()+1)
-		at := uintptr(unsafe.Pointer(&room[0]))
+		room = make([]byte, v.Len()+1)
+		at := uintptr(unsafe.Pointer(unsafe.SliceData(room)))
 		return string(room[:v.Decode(at)-at])
 	}
 	for w.NextForMachine() {
@@ -109,7 +112,6 @@ func asTheGuestReads(line string) (args, env []string) {
 	for w.Next() {
 		args = append(args, decode(w.Whole()))
 	}
-	runtime.KeepAlive(text)
 	return args, env
 }
 

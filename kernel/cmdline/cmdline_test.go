@@ -1,7 +1,6 @@
 package cmdline
 
 import (
-	"runtime"
 	"strings"
 	"testing"
 	"unsafe"
@@ -10,18 +9,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// line is a walk of a text. The text stays where it is while the test runs.
+// texts are the lines that tests read.
+var texts [][]byte
+
+// line is a walk of a text, which is kept: the collector does not know the addresses of a walk.
 func line(t testing.TB, text string) Words {
 	t.Helper()
 	b := append([]byte(text), 0)
-	t.Cleanup(func() { runtime.KeepAlive(b) })
-	return Of(uintptr(unsafe.Pointer(&b[0])))
+	texts = append(texts, b)
+	t.Cleanup(func() { texts = nil })
+	return Of(uintptr(unsafe.Pointer(unsafe.SliceData(b))))
 }
+
+// room is where decoded writes: not on a stack, which moves when it grows.
+var room []byte
 
 // decoded is a value with its escapes resolved.
 func decoded(v Value) string {
-	room := make([]byte, v.Len()+1)
-	at := uintptr(unsafe.Pointer(&room[0]))
+	room = make([]byte, v.Len()+1)
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(room)))
 	return string(room[:v.Decode(at)-at])
 }
 
